@@ -1,0 +1,37 @@
+# make demo   set everything up, then classify sentences on Lava with an energy report
+# make test   set everything up, then lint, type-check and test
+# make bench  the figures of benchmarks/RESULTS.md (DATA=folder of the data sets)
+PYTHON ?= python3
+VENV ?= .venv
+DATA ?= ../shared/data
+BIN = $(VENV)/bin
+export HF_HUB_OFFLINE = 1
+
+.PHONY: setup demo test bench clean
+
+setup: $(VENV)/.installed
+
+# torch first and pinned: a plain `torch` may pull gigabytes of CUDA packages.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[train,lava,test]"
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --ignore-requires-python lava-nc==0.10.0
+	touch $@
+
+demo: setup
+	$(BIN)/spikewright demo
+
+test: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: setup
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[teacher]"
+	$(BIN)/python benchmarks/accuracy.py --data $(DATA)
+	$(BIN)/python benchmarks/backends.py --data $(DATA)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,136 @@
+"""The pass that gives each synapse its step and keeps the branches in step.
+
+On Loihi, and in Lava, a spike needs one step a synapse, so two paths of different
+length into one neuron arrive out of step. Each population gets an arrival time, the
+longest path from the input, and shorter edges get the difference as axonal delay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikewright.errors import GraphError
+from spikewright.graph import Edge, Graph, Stage
+from spikewright.nodes import (
+    POPULATIONS,
+    SYNAPSES,
+    BiasLine,
+    Input,
+    Node,
+    Output,
+    SpikingNeurons,
+)
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A way from one population to the next, or to the Output."""
+
+    first: Edge
+    source: str
+    target: str
+    latency: int
+    """steps that the chip needs: 1 through synapses, 0 straight to the Output"""
+
+
+def hops(graph: Graph) -> Iterator[Hop]:
+    """Yield the hops of a folded graph, in edge order."""
+    for edge in graph.edges:
+        if isinstance(graph.nodes[edge.source], POPULATIONS):
+            if isinstance(graph.nodes[edge.target], SYNAPSES):
+                (second,) = graph.out_of(edge.target)
+                yield Hop(edge, edge.source, second.target, 1)
+            else:
+                yield Hop(edge, edge.source, edge.target, 0)
+
+
+def balance_delays(graph: Graph) -> Graph:
+    """Give every population its arrival time and every edge its axonal delay.
+
+    DISCRETE (folded) to TIMED. With D the delay of an edge before,
+
+        arrival(target) = max over edges of arrival(source) + latency - D
+        delay           = arrival(target) - arrival(source) - latency + D
+
+    A loop through one synapse is its own one-step delay (D = 1, latency 1).
+
+    Raises:
+        GraphError: the graph is not folded, a loop has more synapses than steps of
+            delay, or a neuron would fire at rest (threshold below 0).
+    """
+    graph.expect(Stage.DISCRETE)
+    _refuse_unfolded(graph)
+    _refuse_negative_thresholds(graph)
+    every = tuple(hops(graph))
+    arrival = _arrival_times(graph, every)
+    delays = {
+        (hop.first.source, hop.first.target): arrival[hop.target]
+        - arrival[hop.source]
+        - hop.latency
+        + hop.first.delay
+        for hop in every
+    }
+    edges = tuple(
+        Edge(e.source, e.target, delays.get((e.source, e.target), 0))
+        for e in graph.edges
+    )
+    return Graph(graph.nodes, edges, Stage.TIMED, graph.dt_s, arrival)
+
+
+def _arrival_times(graph: Graph, every: Sequence[Hop]) -> dict[str, int]:
+    """Longest paths by relaxation (Bellman-Ford); the inputs stay at 0."""
+    arrival = {
+        name: 0
+        for name, node in graph.nodes.items()
+        if isinstance(node, (*POPULATIONS, Output))
+    }
+    late: list[Hop] = []
+    for _ in range(len(arrival) + 1):
+        late = [hop for hop in every if _lag(arrival, hop) > 0]
+        for hop in late:
+            arrival[hop.target] += max(0, _lag(arrival, hop))
+        if not late:
+            return arrival
+    raise GraphError(_loop_message(late))
+
+
+def _lag(arrival: dict[str, int], hop: Hop) -> int:
+    return arrival[hop.source] + hop.latency - hop.first.delay - arrival[hop.target]
+
+
+def _loop_message(late: Sequence[Hop]) -> str:
+    members = sorted({hop.target for hop in late})
+    return (
+        f"loop through {', '.join(members)}: on the chip every synapse takes one step, "
+        "so a loop through k synapses takes k steps, but the graph allows fewer; "
+        "add a Delay of the missing steps to the loop"
+    )
+
+
+def _refuse_unfolded(graph: Graph) -> None:
+    kinds = (*POPULATIONS, *SYNAPSES, Output)
+    for name, node in graph.nodes.items():
+        if not isinstance(node, kinds):
+            raise GraphError(
+                f"node '{name}': {type(node).__name__} must be folded before delays "
+                "are balanced; run fold_connections first"
+            )
+        if isinstance(node, Input | BiasLine) and graph.into(name):
+            raise GraphError(f"node '{name}': nothing may lead into an input")
+
+
+def _refuse_negative_thresholds(graph: Graph) -> None:
+    for name, node in graph.nodes.items():
+        if isinstance(node, SpikingNeurons) and _lowest(node) < 0:
+            raise GraphError(
+                f"node '{name}': threshold {_lowest(node):g} is below 0, so the neuron "
+                "fires before its data arrive; only thresholds of 0 or more can be timed"
+            )
+
+
+def _lowest(node: Node) -> float:
+    assert isinstance(node, SpikingNeurons)  # noqa: S101 - the caller checked
+    return float(np.min(node.threshold))

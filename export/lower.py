@@ -1,0 +1,67 @@
+"""The pipeline, written out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from spikewright.export.balance import balance_delays
+from spikewright.export.discretize import discretize
+from spikewright.export.fold import fold_connections
+from spikewright.export.quantize import quantize
+from spikewright.graph import Graph, Stage
+
+Pass = Callable[[Graph], Graph]
+
+
+@dataclass(frozen=True)
+class PassRecord:
+    """One line of the lowering log."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """A lowered graph, and how it came about."""
+
+    graph: Graph
+    log: tuple[PassRecord, ...]
+
+
+def lower(
+    graph: Graph,
+    *,
+    dt_s: float,
+    to: Stage = Stage.QUANTIZED,
+    after_pass: Callable[[str, Graph], None] = lambda name, graph: None,
+) -> Lowering:
+    """Lower `graph`, pass by pass, until it is at stage `to`.
+
+    Args:
+        graph: what `read_nir` returned; CONTINUOUS.
+        dt_s: length of one time step, in seconds.
+        to: TIMED for float arithmetic, QUANTIZED for Loihi's integers; DISCRETE is
+            what the reference executor runs as the judge of both.
+        after_pass: called with each pass's name and result, to dump or to verify.
+
+    Raises:
+        GraphError: a pass cannot express a node; says which, and the cure.
+    """
+    passes: tuple[tuple[str, Stage, Pass], ...] = (
+        ("discretize", Stage.DISCRETE, partial(discretize, dt_s=dt_s)),
+        ("fold_connections", Stage.TIMED, fold_connections),
+        ("balance_delays", Stage.TIMED, balance_delays),
+        ("quantize", Stage.QUANTIZED, quantize),
+    )
+    log = []
+    for name, needed_for, run in passes:
+        if needed_for <= to:
+            start = time.perf_counter()
+            graph = run(graph)
+            log.append(PassRecord(name, time.perf_counter() - start))
+            after_pass(name, graph)
+    return Lowering(graph, tuple(log))

@@ -1,0 +1,261 @@
+"""The pass that fits a TIMED graph into Loihi's integers.
+
+A neuron is scale-free: multiply its weights, biases and threshold by any number and it
+fires the same. So each population gets one scale, a power of two (dyadic weights stay
+exact), as large as the registers allow; each of its projections gets the power-of-two
+exponent that fills eight bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spikewright.errors import GraphError
+from spikewright.export.balance import Hop, hops
+from spikewright.export.compose import scale_rows
+from spikewright.graph import Graph, Stage
+from spikewright.loihi import (
+    DECAY_ONE,
+    MAX_CURRENT,
+    MAX_DELAY,
+    MAX_EXPONENT,
+    MAX_MESSAGE,
+    MAX_THRESHOLD,
+    STATE_BITS,
+    weight_limit,
+)
+from spikewright.nodes import (
+    GRADED,
+    ChannelSynapses,
+    DenseSynapses,
+    DiagonalSynapses,
+    FloatArray,
+    Integrators,
+    Node,
+    NumberArray,
+    Output,
+    QuantizedIntegrators,
+    QuantizedNeurons,
+    SpikingNeurons,
+    Synapses,
+    TokenSynapses,
+)
+
+MAX_SCALE_BITS = 16
+"""No population needs a finer unit: the largest threshold has 17 bits."""
+HEADROOM_STEPS = 64
+"""Steps of one-sided input that a population without leak must survive."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Fan:
+    """What arrives at one node: its synapses by name, scaled to a threshold of 1."""
+
+    synapses: Mapping[str, Synapses]
+    bits: int
+    """scale = 2**bits"""
+
+
+def quantize(graph: Graph) -> Graph:
+    """Round weights to 8 bits, decays to 12 and thresholds to 17; nothing is clipped.
+
+    TIMED to QUANTIZED. The scale of a population is the largest power of two for which
+    the worst case over all inputs still fits Loihi's 24-bit registers (|a| < 2**17,
+    less where v accumulates), so binary input cannot overflow.
+
+    Raises:
+        GraphError: thresholds, decays or delays that one Loihi population cannot have,
+            or graded signals into synapses.
+    """
+    graph.expect(Stage.TIMED)
+    _refuse_long_delays(graph)
+    every = tuple(hops(graph))
+    nodes: dict[str, Node] = dict(graph.nodes)
+    for name, node in graph.nodes.items():
+        if isinstance(node, SpikingNeurons | Integrators | Output):
+            arriving = [hop for hop in every if hop.target == name]
+            nodes.update(_quantize_target(graph, name, node, arriving))
+    return Graph(nodes, graph.edges, Stage.QUANTIZED, graph.dt_s, graph.arrival)
+
+
+def _refuse_long_delays(graph: Graph) -> None:
+    for edge in graph.edges:
+        if edge.delay > MAX_DELAY:
+            raise GraphError(
+                f"edge {edge.source} -> {edge.target}: delay of {edge.delay} steps, at "
+                f"most {MAX_DELAY}; put a relay population on the longer branch"
+            )
+
+
+def _quantize_target(
+    graph: Graph, name: str, node: Node, arriving: list[Hop]
+) -> dict[str, Node]:
+    """Return the integer forms of a population or Output and of its synapses."""
+    match node:
+        case SpikingNeurons():
+            scaled, threshold = _unit_threshold(graph, name, node, arriving)
+            decay = _shared(name, "decay", node.decay)
+            fan = _fit(name, scaled, _current_limit(decay), threshold)
+            neurons = QuantizedNeurons(
+                node.shape, _dv(decay), round(threshold * 2**fan.bits), 2.0**fan.bits
+            )
+            return {name: neurons, **_round(fan)}
+        case Integrators():
+            decay = _shared(name, "decay", node.decay)
+            scaled = _rows(graph, name, arriving, node.gain)
+            fan = _fit(name, scaled, _current_limit(decay), 0.0)
+            integrators = QuantizedIntegrators(node.shape, _dv(decay), 2.0**fan.bits)
+            return {name: integrators, **_round(fan)}
+        case Output():
+            return _quantize_output(graph, name, node, arriving)
+        case _:
+            return {}
+
+
+def _quantize_output(
+    graph: Graph, name: str, node: Output, arriving: list[Hop]
+) -> dict[str, Node]:
+    """Give the Output the scale of what it receives."""
+    direct = [graph.nodes[hop.source] for hop in arriving if hop.latency == 0]
+    graded = [each for each in direct if isinstance(each, GRADED)]
+    if graded and len(arriving) > 1:
+        raise GraphError(
+            f"output '{name}': an LI or I and another signal cannot be summed as "
+            "integers of different scale; give each its own Affine into one LI"
+        )
+    if graded:
+        bits = _fit_of(graph, arriving[0].source)
+        return {name: replace(node, scale=2.0 ** -(bits + STATE_BITS))}
+    if direct:
+        return {}
+    ones = np.ones(node.shape)
+    fan = _fit(name, _rows(graph, name, arriving, ones), MAX_MESSAGE, 0.0)
+    return {name: replace(node, scale=2.0**-fan.bits), **_round(fan)}
+
+
+def _fit_of(graph: Graph, name: str) -> int:
+    """Return the scale bits of an Integrators population."""
+    node = graph.nodes[name]
+    arriving = [hop for hop in hops(graph) if hop.target == name]
+    quantized = _quantize_target(graph, name, node, arriving)[name]
+    assert isinstance(quantized, QuantizedIntegrators)  # noqa: S101 - caller checked
+    return int(math.log2(quantized.scale))
+
+
+def _unit_threshold(
+    graph: Graph, name: str, node: SpikingNeurons, arriving: list[Hop]
+) -> tuple[dict[str, Synapses], float]:
+    """Return synapses scaled so that one threshold serves the population.
+
+    A Loihi population has one threshold; a neuron with another one gets its weights
+    multiplied by the ratio, which changes no spike.
+    """
+    threshold = float(node.threshold.max())
+    if threshold == 0:
+        return _rows(graph, name, arriving, np.ones(node.shape)), 0.0
+    if np.any(node.threshold == 0):
+        raise GraphError(
+            f"node '{name}': some thresholds are 0 and some are not; one Loihi "
+            "population has one threshold; split the population"
+        )
+    return _rows(graph, name, arriving, threshold / node.threshold), threshold
+
+
+def _rows(
+    graph: Graph, name: str, arriving: list[Hop], factor: FloatArray
+) -> dict[str, Synapses]:
+    scaled: dict[str, Synapses] = {}
+    for hop in arriving:
+        if isinstance(graph.nodes[hop.source], GRADED):
+            raise GraphError(
+                f"node '{name}': '{hop.source}' sends numbers (LI or I), and integer "
+                "synapses take spikes; put a Threshold or a spiking neuron between"
+            )
+        synapses = graph.nodes[hop.first.target]
+        rows = scale_rows(synapses, factor)  # type: ignore[arg-type]  # hops() checked
+        if rows is None:
+            raise GraphError(
+                f"node '{name}': its tokens share the weights of '{hop.first.target}' "
+                "but not their threshold or gain; make it equal for all tokens"
+            )
+        scaled[hop.first.target] = rows
+    return scaled
+
+
+def _shared(name: str, what: str, values: FloatArray) -> float:
+    if np.any(values != values.flat[0]):
+        raise GraphError(
+            f"node '{name}': {what} differs between neurons ({values.min():g} to "
+            f"{values.max():g}); a Loihi population shares one; split the population"
+        )
+    return float(values.flat[0])
+
+
+def _dv(decay: float) -> int:
+    return round((1.0 - decay) * DECAY_ONE)
+
+
+def _current_limit(decay: float) -> float:
+    """Return the |a| below which v cannot leave its register.
+
+    Without spikes |v| <= max|a| * (1 + decay + decay**2 + ...).
+    """
+    growth = HEADROOM_STEPS if decay >= 1.0 else 1.0 / (1.0 - decay)
+    return MAX_CURRENT / min(growth, HEADROOM_STEPS)
+
+
+def _fit(
+    name: str, synapses: Mapping[str, Synapses], limit: float, threshold: float
+) -> _Fan:
+    """Return the largest power-of-two scale under which everything fits."""
+    for bits in range(MAX_SCALE_BITS, -MAX_SCALE_BITS - 1, -1):
+        fan = _Fan(synapses, bits)
+        fits = threshold * 2**bits <= MAX_THRESHOLD and all(
+            _exponent(each, bits) <= MAX_EXPONENT for each in synapses.values()
+        )
+        if fits and _worst_case(_round(fan)) < limit:
+            return fan
+    raise GraphError(f"node '{name}': its weights fit no scale of Loihi's registers")
+
+
+def _exponent(synapses: Synapses, bits: int) -> int:
+    """Return the smallest exponent with which the largest weight has eight bits."""
+    largest = float(np.abs(synapses.weight).max(initial=0.0)) * 2.0**bits
+    if largest == 0:
+        return 0
+    return max(0, math.ceil(math.log2(largest / weight_limit(synapses.weight))))
+
+
+def _round(fan: _Fan) -> dict[str, Synapses]:
+    rounded = {}
+    for name, synapses in fan.synapses.items():
+        exponent = _exponent(synapses, fan.bits)
+        weight = np.rint(synapses.weight * 2.0 ** (fan.bits - exponent))
+        rounded[name] = replace(
+            synapses, weight=weight.astype(np.int64), exponent=exponent
+        )
+    return rounded
+
+
+def _worst_case(synapses: Mapping[str, Synapses]) -> float:
+    """Return the largest |a| that any binary input can cause, summed over projections."""
+    return sum(
+        float(_fan_in(each).max(initial=0)) * 2.0**each.exponent
+        for each in synapses.values()
+    )
+
+
+def _fan_in(synapses: Synapses) -> NumberArray:
+    """Return the sum of |weight| over the inputs of each target."""
+    magnitude: NumberArray = np.abs(synapses.weight)
+    match synapses:
+        case TokenSynapses():
+            return magnitude.sum(axis=(0, 2))
+        case DenseSynapses() | ChannelSynapses():
+            return magnitude.sum(axis=-1)
+        case DiagonalSynapses():
+            return magnitude

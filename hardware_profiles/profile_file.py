@@ -1,0 +1,129 @@
+"""Profiles as TOML files: the shipped ones by name, a user's own by path."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TypeAlias, cast
+
+from spikewright.errors import ProfileError
+from spikewright.hardware_profiles.profile import Cost, HardwareProfile, Term
+
+Table: TypeAlias = Mapping[str, object]
+_PROFILE_KEYS = ("title", "node", "notes", "arithmetics")
+_NUMBERS = ("energy_j", "low_j", "high_j")
+_COST_KEYS = tuple(field.name for field in fields(Cost))
+_COST_REQUIRED = tuple(f.name for f in fields(Cost) if f.default is MISSING)
+
+
+def list_profiles() -> tuple[str, ...]:
+    """Name the shipped profiles."""
+    names = (item.name for item in files("spikewright.hardware_profiles").iterdir())
+    return tuple(sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml")))
+
+
+def load_profile(name: str | Path) -> HardwareProfile:
+    """Load a shipped profile by name, or any other by the path of its .toml file.
+
+    Raises:
+        ProfileError: there is none, it is not TOML, a key is missing or unknown, a
+            value is of the wrong type, or `Cost` or `HardwareProfile` refuses it.
+    """
+    place = _find(name)
+    try:
+        raw = tomllib.loads(place.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ProfileError(f"{place}: no such file") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ProfileError(f"{place}: not a readable TOML file: {error}") from error
+    try:
+        return _profile(place.name.removesuffix(".toml"), raw)
+    except ProfileError as error:
+        raise ProfileError(f"{place}: {error}") from error
+
+
+def _find(name: str | Path) -> Path | Traversable:
+    if str(name).endswith(".toml"):
+        return Path(name)
+    if str(name) not in list_profiles():
+        raise ProfileError(
+            f"no profile '{name}'; shipped: {', '.join(list_profiles())}; "
+            "for your own give the path of its .toml file"
+        )
+    return files("spikewright.hardware_profiles") / f"{name}.toml"
+
+
+def _profile(name: str, raw: Table) -> HardwareProfile:
+    _check_keys("the profile", raw, _PROFILE_KEYS, _PROFILE_KEYS)
+    arithmetics = {
+        arithmetic: {
+            operation: _cost(f"arithmetics.{arithmetic}.{operation}", cost)
+            for operation, cost in _table(f"arithmetics.{arithmetic}", costs).items()
+        }
+        for arithmetic, costs in _table("arithmetics", raw["arithmetics"]).items()
+    }
+    return HardwareProfile(
+        name,
+        _text("title", raw["title"]),
+        _text("node", raw["node"]),
+        arithmetics,
+        _texts("notes", raw["notes"]),
+    )
+
+
+def _cost(where: str, raw: object) -> Cost:
+    table = _table(where, raw)
+    _check_keys(where, table, _COST_KEYS, _COST_REQUIRED)
+    values: dict[str, object] = {}
+    for key, value in table.items():
+        if key in _NUMBERS:
+            values[key] = _number(f"{where}.{key}", value)
+        elif key == "includes":
+            values[key] = cast("tuple[Term, ...]", _texts(f"{where}.{key}", value))
+        else:
+            values[key] = _text(f"{where}.{key}", value)
+    try:
+        return Cost(**values)  # type: ignore[arg-type]  # types checked just above
+    except ProfileError as error:
+        raise ProfileError(f"{where}: {error}") from error
+
+
+def _check_keys(
+    where: str, table: Table, allowed: tuple[str, ...], required: tuple[str, ...]
+) -> None:
+    if unknown := [key for key in table if key not in allowed]:
+        raise ProfileError(
+            f"{where}: unknown key '{unknown[0]}'; allowed: {', '.join(allowed)}"
+        )
+    if missing := [key for key in required if key not in table]:
+        raise ProfileError(
+            f"{where}: key '{missing[0]}' is missing; needed: {', '.join(required)}"
+        )
+
+
+def _table(where: str, value: object) -> Table:
+    if not isinstance(value, dict):
+        raise ProfileError(f"{where} = {value!r}; must be a table")
+    return value
+
+
+def _text(where: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ProfileError(f"{where} = {value!r}; must be a text")
+    return value
+
+
+def _texts(where: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ProfileError(f"{where} = {value!r}; must be a list of texts")
+    return tuple(_text(where, each) for each in value)
+
+
+def _number(where: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ProfileError(f"{where} = {value!r}; must be a number of joules")
+    return float(value)

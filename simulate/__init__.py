@@ -1,0 +1,1 @@
+"""Run a graph: reference, integer and Lava backends, and their comparison."""

@@ -1,0 +1,1 @@
+"""Runs graphs on real Lava processes, in a supervised child. All that knows Lava."""

@@ -1,0 +1,95 @@
+"""The child that holds Lava: `python -m …lava_backend.child FOLDER` runs one job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from spikewright.errors import LavaRunError
+from spikewright.simulate.lava_backend.engine.local import LocalRuntime
+from spikewright.simulate.lava_backend.engine.native import run_native
+from spikewright.simulate.lava_backend.engine.network import build_network, played
+from spikewright.simulate.lava_backend.job import Job, read_job, sample_folder
+from spikewright.simulate.lava_backend.plan import Plan, make_plan
+
+
+def run_job(job: Job, folder: Path) -> None:
+    """Run all samples, one by one, each from rest."""
+    plan = make_plan(job.graph, job.inputs)
+    if job.runtime == "local":
+        _run_local(job, plan, folder)
+    else:
+        _run_native(job, plan, folder)
+
+
+def _run_local(job: Job, plan: Plan, folder: Path) -> None:
+    recording = folder / "recording"
+    network = build_network(job.graph, plan, job.inputs[0], recording)
+    runtime = LocalRuntime(network)
+    for index, sample in enumerate(job.inputs):
+        recording.mkdir()
+        runtime.run(plan.run_steps, {network.source: played(sample, plan.run_steps)})
+        _finish(recording, plan, sample_folder(folder, index))
+
+
+def _run_native(job: Job, plan: Plan, folder: Path) -> None:
+    recording = folder / "recording"
+    for index, sample in enumerate(job.inputs):
+        recording.mkdir()
+        run_native(build_network(job.graph, plan, sample, recording), plan.run_steps)
+        _finish(recording, plan, sample_folder(folder, index))
+
+
+def _finish(recording: Path, plan: Plan, done: Path) -> None:
+    """Hand the recordings over, if all are there."""
+    for index, name in enumerate([*plan.recorded, "the output"]):
+        if not (recording / f"{index}.npy").exists():
+            raise LavaRunError(f"the recorder of {name} has written nothing")
+    recording.rename(done)
+
+
+def end_with_parent() -> None:
+    """Kill the own process group when the parent dies: its end of stdin closes."""
+
+    def wait() -> None:
+        # Not sys.stdin.read: a forked worker closes sys.stdin and would wait for the
+        # lock that this thread holds.
+        os.read(0, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def end_on_error() -> None:
+    """Exit at the first error; Lava's workers would keep the interpreter alive."""
+
+    def leave(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        traceback.print_exception(kind, error, trace)
+        sys.stderr.flush()
+        os._exit(1)
+
+    sys.excepthook = leave
+
+
+def main() -> None:
+    """Run the job in the folder that the command line names."""
+    end_on_error()
+    end_with_parent()
+    np.seterr(over="raise", invalid="raise")
+    folder = Path(sys.argv[1])
+    run_job(read_job(folder), folder)
+    sys.stdout.flush()
+    os._exit(0)  # as in end_on_error: nothing is left to do
+
+
+if __name__ == "__main__":
+    main()

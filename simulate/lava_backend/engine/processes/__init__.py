@@ -1,0 +1,4 @@
+"""Lava Processes and their models, and nothing else.
+
+Lava's compiler executes every file beside a Process, for every instance of it.
+"""

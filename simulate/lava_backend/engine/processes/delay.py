@@ -1,0 +1,64 @@
+"""A delay line: the axonal delay that balances two paths."""
+
+# mypy: disable-error-code="import-untyped, misc, untyped-decorator"
+# Lava has no stubs: its base classes and decorators are untyped.
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+Array = npt.NDArray[Any]
+
+
+class DelayLine(AbstractProcess):
+    """a_out[t] = s_in[t - steps], with steps >= 1; 0 before."""
+
+    def __init__(self, *, shape: tuple[int, ...], steps: int, name: str) -> None:
+        super().__init__(shape=shape, steps=steps, name=name)
+        self.s_in = InPort(shape=shape)
+        self.a_out = OutPort(shape=shape)
+
+
+class DelayModel(PyLoihiProcessModel):
+    """Sends `a_buff`, then moves the line on by one step."""
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.a_buff: Array = np.zeros(proc_params["shape"])
+        self.line = deque([self.a_buff] * (proc_params["steps"] - 1))
+
+    def run_spk(self) -> None:
+        """Send, then receive."""
+        self.a_out.send(self.a_buff)
+        self.line.append(self.s_in.recv())
+        self.a_buff = self.line.popleft()
+
+
+@implements(proc=DelayLine, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("floating_pt")
+class PyDelayFloat(DelayModel):
+    """Real numbers."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, float)
+
+
+@implements(proc=DelayLine, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PyDelayFixed(DelayModel):
+    """Integers of 24 bits."""
+
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32, precision=24)
+    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32, precision=24)

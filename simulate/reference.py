@@ -1,0 +1,334 @@
+"""The reference executor: slow, obviously right, the judge of all other backends.
+
+One rule serves all stages. At step t a node takes the sum of what its edges bring, in
+the order of the edges; an edge brings what its source sent `delay` steps ago. A
+DelaySteps node works on what it took `steps` steps ago. From TIMED on, Synapses work on
+what they took one step ago; before, all nodes of a step are computed at that step.
+Samples run one by one, so a result never depends on what else is in the batch.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewright import nodes as n
+from spikewright.errors import GraphError, InputError
+from spikewright.graph import Edge, Graph, Stage
+from spikewright.simulate.reference_nodes import (
+    V_LIMIT,
+    Signal,
+    check_register,
+    check_weights,
+    ends,
+    integrating,
+    mapped,
+    quantized,
+    spiking,
+)
+from spikewright.trace import Spikes, SpikeTrace, Values
+
+_SPIKING = (n.SpikingNeurons, n.QuantizedNeurons)
+
+
+def run_reference(
+    graph: Graph, inputs: npt.ArrayLike, *, steps: int | None = None
+) -> SpikeTrace:
+    """Run samples through a graph in float64, or int64 if it is QUANTIZED.
+
+    From TIMED on the run lasts max(arrival) steps longer than a sample, with silence at
+    the Input and on the bias line; each population is read from its arrival on.
+
+    Args:
+        graph: a graph of any stage from DISCRETE on.
+        inputs: (samples, steps, *input shape); 0 or 1 for a QUANTIZED graph.
+        steps: run only so many steps of each sample; all by default.
+
+    Returns:
+        Spikes of the Input (if all its values are 0 or 1) and of all spiking neurons,
+        and the output.
+
+    Raises:
+        InputError: the inputs do not fit the graph.
+        GraphError: the graph is CONTINUOUS, or its shapes or arrival times do not fit.
+        OverflowDetectedError: a QUANTIZED input or state leaves its register.
+    """
+    if graph.stage is Stage.CONTINUOUS:
+        raise GraphError(
+            "the graph is CONTINUOUS, it has no time step; allowed: DISCRETE, TIMED, "
+            "QUANTIZED; call discretize(graph, dt_s=…) first"
+        )
+    checked = _checked(graph, inputs, steps)
+    plan = _plan(graph, checked.shape[1])
+    if graph.stage is Stage.QUANTIZED:
+        for name, node in graph.nodes.items():
+            check_weights(name, node)
+    runs = [_run_sample(plan, sample) for sample in checked]
+    spikes = {name: np.stack([run.spikes[name] for run in runs]) for name in plan.reads}
+    if np.isin(checked, (0, 1)).all():
+        spikes = {graph.input_name: checked.astype(np.uint8), **spikes}
+    output = np.stack([run.output for run in runs])
+    return SpikeTrace(spikes, output, _meta(graph, plan.steps))
+
+
+def _meta(graph: Graph, steps: int) -> dict[str, object]:
+    fixed = graph.stage is Stage.QUANTIZED
+    try:
+        version = metadata.version("spikewright")
+    except metadata.PackageNotFoundError:
+        version = "not installed"
+    return {
+        "backend": "reference",
+        "arithmetic": "fixed" if fixed else "float",
+        "dt_s": graph.dt_s,
+        "steps": steps,
+        "arrival": dict(graph.arrival),
+        "graph_sha256": graph.fingerprint(),
+        "versions": {
+            "spikewright": version,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+# --- before the run ------------------------------------------------------------------
+
+
+def _checked(graph: Graph, inputs: npt.ArrayLike, steps: int | None) -> n.NumberArray:
+    """Return inputs of the right shape, finite, as float64 or int64, cut to `steps`."""
+    array = np.asarray(inputs)
+    node = graph.nodes[graph.input_name]
+    assert isinstance(node, n.Input)  # noqa: S101 - input_name finds Inputs only
+    if array.ndim < 2 or array.shape[2:] != node.shape or 0 in array.shape:
+        wanted = ", ".join(["samples", "steps", *map(str, node.shape)])
+        raise InputError(
+            f"inputs have shape {array.shape}; allowed: ({wanted}), samples and steps "
+            f"1 or more, for the Input '{graph.input_name}'; reshape them"
+        )
+    if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+        raise InputError(
+            f"inputs of type {array.dtype} are not all finite numbers; allowed: finite "
+            "numbers; look for NaN, infinity or text"
+        )
+    if graph.stage is Stage.QUANTIZED and not np.isin(array, (0, 1)).all():
+        strange = array[~np.isin(array, (0, 1))][0]
+        raise InputError(
+            f"inputs hold {strange}; allowed for a QUANTIZED graph: 0 and 1; encode "
+            "them as spikes"
+        )
+    if steps is not None and not 1 <= steps <= array.shape[1]:
+        raise InputError(
+            f"steps is {steps}; allowed: 1 to {array.shape[1]}, the steps of the "
+            "inputs; give longer inputs"
+        )
+    kind = np.int64 if graph.stage is Stage.QUANTIZED else np.float64
+    checked: n.NumberArray = array[:, :steps].astype(kind)
+    return checked
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What one sample needs."""
+
+    graph: Graph
+    steps: int
+    """steps of a sample"""
+    total: int
+    """steps of the run"""
+    order: tuple[str, ...]
+    into: Mapping[str, tuple[Edge, ...]]
+    takes: Mapping[str, n.Shape]
+    """shape of the sum that each node takes"""
+    waits: Mapping[str, int]
+    """how many steps ago a node took what it works on"""
+    reads: Mapping[str, int]
+    """spiking neurons and their arrival"""
+    reads_output: int
+
+
+def _plan(graph: Graph, steps: int) -> _Plan:
+    timed = graph.stage >= Stage.TIMED
+    waits = {name: _waits(node, timed=timed) for name, node in graph.nodes.items()}
+    _check_edges(graph)
+    order = _order(graph, waits)
+    spiking = [k for k, v in graph.nodes.items() if isinstance(v, _SPIKING)]
+    end = graph.output_name
+    reads = {name: _arrival(graph, name) if timed else 0 for name in [*spiking, end]}
+    late = max([0, *graph.arrival.values(), *reads.values()]) if timed else 0
+    into = {name: graph.into(name) for name in order}
+    takes = _shapes(graph, order)
+    reads_output = reads.pop(end)
+    total = steps + late
+    return _Plan(graph, steps, total, order, into, takes, waits, reads, reads_output)
+
+
+def _waits(node: n.Node, *, timed: bool) -> int:
+    if isinstance(node, n.DelaySteps):
+        return node.steps
+    return int(timed and isinstance(node, n.SYNAPSES))
+
+
+def _arrival(graph: Graph, name: str) -> int:
+    if name not in graph.arrival:
+        raise GraphError(
+            f"node '{name}': has no arrival time; every population of a "
+            f"{graph.stage.name} graph needs one; make it with balance_delays"
+        )
+    return graph.arrival[name]
+
+
+def _order(graph: Graph, waits: Mapping[str, int]) -> tuple[str, ...]:
+    """Order nodes so that what is needed within a step is computed before."""
+    needs = {
+        name: {e.source for e in graph.into(name) if e.delay + waits[name] == 0}
+        for name in graph.nodes
+    }
+    order: dict[str, None] = {}
+    while needs:
+        ready = [name for name, before in needs.items() if before <= order.keys()]
+        if not ready:
+            raise GraphError(
+                f"nodes {', '.join(needs)}: a loop without any delay; give the edge "
+                "that closes it a delay of one step"
+            )
+        order |= dict.fromkeys(ready)
+        needs = {name: each for name, each in needs.items() if name not in order}
+    return tuple(order)
+
+
+def _check_edges(graph: Graph) -> None:
+    for edge in graph.edges:
+        source, target = graph.nodes[edge.source], graph.nodes[edge.target]
+        if isinstance(target, n.Input | n.BiasLine) or isinstance(source, n.Output):
+            raise GraphError(
+                f"edge {edge.source} -> {edge.target}: nothing may enter an Input or a "
+                "BiasLine, or leave the Output; remove the edge"
+            )
+
+
+def _shapes(graph: Graph, order: tuple[str, ...]) -> dict[str, n.Shape]:
+    """Return what each node takes; Synapses take any shape of the right size.
+
+    Raises:
+        GraphError: the two ends of an edge do not fit.
+    """
+    takes: dict[str, n.Shape] = {}
+    sends: dict[str, n.Shape] = {}
+    is_token = {k: isinstance(v, n.TokenSynapses) for k, v in graph.nodes.items()}
+    for name in sorted(order, key=is_token.__getitem__):
+        tokens = _tokens(graph, name, sends) if is_token[name] else 0
+        takes[name], sends[name] = ends(name, graph.nodes[name], tokens)
+    for edge in graph.edges:
+        _check_fit(graph, edge, sends[edge.source], takes[edge.target])
+    return takes
+
+
+def _tokens(graph: Graph, name: str, sends: Mapping[str, n.Shape]) -> int:
+    """Return how many tokens reach TokenSynapses, from the first source known."""
+    node = graph.nodes[name]
+    assert isinstance(node, n.TokenSynapses)  # noqa: S101 - the caller checked
+    _, _, channels = node.weight.shape
+    known = [e.source for e in graph.into(name) if e.source in sends]
+    size = int(np.prod(sends[known[0]])) if known else 0
+    if size % channels or size // channels < len(node.weight):
+        raise GraphError(
+            f"node '{name}': TokenSynapses with {len(node.weight)} taps on {channels} "
+            f"channels cannot take {size} signals; correct the weight"
+        )
+    return size // channels
+
+
+def _check_fit(graph: Graph, edge: Edge, sent: n.Shape, taken: n.Shape) -> None:
+    pair = (graph.nodes[edge.source], graph.nodes[edge.target])
+    flat = any(isinstance(node, n.SYNAPSES) for node in pair)
+    if sent != taken and not (flat and np.prod(sent) == np.prod(taken)):
+        raise GraphError(
+            f"edge {edge.source} -> {edge.target}: sends shape {sent}, but the target "
+            f"takes {taken}; put a Flatten or the right weight between"
+        )
+
+
+# --- the run -------------------------------------------------------------------------
+
+
+@dataclass
+class _Run:
+    """One sample on its way."""
+
+    sample: Signal
+    """(steps, *input shape)"""
+    v: dict[str, Signal]
+    """potentials of the neurons, as they are now"""
+    sent: dict[str, list[Signal]]
+    """what each node sent at steps 0, 1, …"""
+
+
+@dataclass(frozen=True)
+class _Result:
+    spikes: Mapping[str, Spikes]
+    """(steps, *shape)"""
+    output: Values
+    """(steps, *output shape)"""
+
+
+def _run_sample(plan: _Plan, sample: Signal) -> _Result:
+    """Run all steps, then read each population in its own window."""
+    run = _Run(sample, {}, {name: [] for name in plan.order})
+    for t in range(plan.total):
+        for name in plan.order:
+            a = _taken(plan, run, name, t - plan.waits[name])
+            run.sent[name].append(_step(plan, run, name, a, t))
+    return _Result(
+        {
+            name: np.stack(run.sent[name][late : late + plan.steps]).astype(np.uint8)
+            for name, late in plan.reads.items()
+        },
+        _output(plan, run),
+    )
+
+
+def _taken(plan: _Plan, run: _Run, name: str, t: int) -> Signal:
+    """Sum what the edges bring to a node at step t, in the order of the edges."""
+    a = np.zeros(plan.takes[name], run.sample.dtype)
+    for edge in plan.into[name]:
+        if t >= edge.delay:
+            a = a + run.sent[edge.source][t - edge.delay].reshape(a.shape)
+    return a
+
+
+def _step(plan: _Plan, run: _Run, name: str, a: Signal, t: int) -> Signal:
+    """Return what a node sends at step t, and keep its new potential."""
+    node = plan.graph.nodes[name]
+    v = run.v.get(name, np.zeros_like(a))
+    sent: Signal
+    match node:
+        case n.Input():
+            sent = run.sample[t] if t < plan.steps else np.zeros_like(a)
+        case n.BiasLine():
+            sent = np.full_like(a, t < plan.steps)
+        case n.SpikingNeurons():
+            run.v[name], sent = spiking(node, v, a)
+        case n.Integrators():
+            run.v[name], sent = integrating(node, v, a)
+        case n.QuantizedNeurons() | n.QuantizedIntegrators():
+            run.v[name], sent = quantized(name, node, v, a, t)
+        case _:
+            sent = mapped(node, a)
+    return sent
+
+
+def _output(plan: _Plan, run: _Run) -> Values:
+    name, late = plan.graph.output_name, plan.reads_output
+    node = plan.graph.nodes[name]
+    assert isinstance(node, n.Output)  # noqa: S101 - output_name finds Outputs only
+    read = np.stack(run.sent[name][late : late + plan.steps])
+    if plan.graph.stage is Stage.QUANTIZED:
+        check_register(name, "sum a", read, V_LIMIT, late)
+    output: Values = node.scale * read.astype(np.float64)
+    return output

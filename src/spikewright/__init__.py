@@ -1,0 +1,1 @@
+"""Spikewright: from a trained spiking model to an energy report."""

@@ -1,0 +1,1 @@
+"""Train spiking students from BERT teachers: data, teacher, student, distillation."""

@@ -1,0 +1,164 @@
+"""The training configuration: a TOML file with one table a stage."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from spikewright.errors import ConfigError
+
+Table = TypeVar("Table")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which folders of the data directory to read."""
+
+    train: tuple[str, ...]
+    validation: str
+    max_tokens: int = 64
+    classes: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherConfig:
+    """How the BERT encoder is fine-tuned.
+
+    `base` is a folder, a hub name, or `package:NAME` for an encoder that the
+    installed Python package NAME carries in its folder `model`.
+    """
+
+    base: str
+    epochs: float = 2.0
+    learning_rate: float = 5e-5
+    batch_size: int = 64
+    weight_decay: float = 0.01
+    warmup_ratio: float = 0.06
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """How many new texts each training text yields, and how (Tang et al. 2019)."""
+
+    rounds: int = 1
+    drop_probability: float = 0.15
+    splice_probability: float = 0.5
+    longest_piece: int = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudentConfigTable:
+    """The size of the deployable student."""
+
+    channels: int = 192
+    position_channels: int = 32
+    hidden: int = 384
+    blocks: int = 2
+    steps: int = 4
+    window: int = 3
+    beta: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillConfig:
+    """How the student learns from the teacher's logits and the labels."""
+
+    epochs: float = 8.0
+    learning_rate: float = 1e-3
+    batch_size: int = 128
+    weight_decay: float = 0.01
+    warmup_ratio: float = 0.03
+    logit_weight: float = 1.0
+    label_weight: float = 0.1
+    rate_weight: float = 0.0
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run, whole."""
+
+    data: DataConfig
+    teacher: TeacherConfig
+    augment: AugmentConfig
+    student: StudentConfigTable
+    distill: DistillConfig
+    seed: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for the run card."""
+        return asdict(self)
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read a training configuration.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or has an unknown or missing key.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not a readable TOML file: {error}") from error
+    return _parse(raw, path)
+
+
+def _parse(raw: Mapping[str, Any], path: Path) -> TrainConfig:
+    tables = {
+        "data": DataConfig,
+        "teacher": TeacherConfig,
+        "augment": AugmentConfig,
+        "student": StudentConfigTable,
+        "distill": DistillConfig,
+    }
+    if unknown := sorted(set(raw) - set(tables) - {"seed"}):
+        raise ConfigError(
+            f"{path}: unknown key {', '.join(unknown)}; "
+            f"known: seed, {', '.join(tables)}"
+        )
+    parsed = {
+        name: _table(kind, raw.get(name, {}), f"{path} [{name}]")
+        for name, kind in tables.items()
+    }
+    return TrainConfig(seed=_integer(raw.get("seed", 0), f"{path}: seed"), **parsed)
+
+
+def _integer(value: object, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ConfigError(f"{where}: must be an integer, got {value!r}")
+    return value
+
+
+def _table(kind: type[Table], raw: Mapping[str, Any], where: str) -> Table:
+    """Build one table; each value must have the type of the field's default."""
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(raw) - set(known)):
+        raise ConfigError(
+            f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}"
+        )
+    values = {
+        key: _value(value, str(known[key].type), f"{where} {key}")
+        for key, value in raw.items()
+    }
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _value(value: object, kind: str, where: str) -> object:
+    match kind, value:
+        case "tuple[str, ...]", list() if all(isinstance(v, str) for v in value):
+            return tuple(value)
+        case "str", str():
+            return value
+        case "int", int() if not isinstance(value, bool):
+            return value
+        case "float", int() | float() if not isinstance(value, bool):
+            return float(value)
+    raise ConfigError(f"{where}: must be {kind}, got {value!r}")

@@ -127,7 +127,7 @@ def _refuse_negative_thresholds(graph: Graph) -> None:
         if isinstance(node, SpikingNeurons) and _lowest(node) < 0:
             raise GraphError(
                 f"node '{name}': threshold {_lowest(node):g} is below 0, so the neuron "
-                "fires before its data arrive; only thresholds of 0 or more can be timed"
+                "fires before its data arrive; only thresholds from 0 on can be timed"
             )
 
 

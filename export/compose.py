@@ -132,7 +132,9 @@ def scale_rows(synapses: Synapses, scale: FloatArray) -> Synapses | None:
             return DenseSynapses(synapses.weight * scale.reshape(-1, 1))
         case ChannelSynapses():
             channels, targets, _ = synapses.weight.shape
-            return ChannelSynapses(synapses.weight * scale.reshape(channels, targets, 1))
+            return ChannelSynapses(
+                synapses.weight * scale.reshape(channels, targets, 1)
+            )
         case TokenSynapses():
             shared = shared_by_tokens(scale, synapses.weight.shape[1])
             if shared is None:
@@ -142,7 +144,7 @@ def scale_rows(synapses: Synapses, scale: FloatArray) -> Synapses | None:
 
 def shared_by_tokens(values: FloatArray, channels: int) -> FloatArray | None:
     """Return the value of each channel, or None if it differs between tokens."""
-    table = values.reshape(channels, -1)
+    table: FloatArray = values.reshape(channels, -1)
     return table[:, 0] if np.all(table == table[:, :1]) else None
 
 

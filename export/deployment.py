@@ -1,9 +1,9 @@
 """A deployment folder: what the chip runs, and what the host keeps.
 
-    model.nir        the network
-    encoder.npz      the spike encoder's tables, bits packed eight to a byte
-    tokenizer.json   text to token ids
-    card.json        sizes, labels, accuracy, where it came from
+model.nir        the network
+encoder.npz      the spike encoder's tables, bits packed eight to a byte
+tokenizer.json   text to token ids
+card.json        sizes, labels, accuracy, where it came from
 """
 
 from __future__ import annotations
@@ -57,10 +57,15 @@ class EncodedTexts:
 
     inputs: Bits
     """(samples, steps, channels, token slots), 0 or 1"""
-    lengths: npt.NDArray[np.int64]
-    """tokens of each sentence that entered"""
+    token_ids: Sequence[Sequence[int]]
+    """of each sentence, as far as they entered"""
     cut: npt.NDArray[np.int64]
     """tokens of each sentence that did not fit"""
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each sentence that entered."""
+        return np.array([len(ids) for ids in self.token_ids], dtype=np.int64)
 
 
 def write_deployment(
@@ -76,8 +81,14 @@ def write_deployment(
         InputError: `folder` exists and holds something else than a deployment.
         GraphError: NIR cannot say the graph.
     """
-    if folder.exists() and not (folder / "card.json").is_file() and any(folder.iterdir()):
-        raise InputError(f"{folder}: exists and is no deployment folder; choose another")
+    if (
+        folder.exists()
+        and not (folder / "card.json").is_file()
+        and any(folder.iterdir())
+    ):
+        raise InputError(
+            f"{folder}: exists and is no deployment folder; choose another"
+        )
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         part.mkdir(parents=True)
@@ -140,15 +151,14 @@ def encode_texts(deployment: Deployment, texts: Sequence[str]) -> EncodedTexts:
     """
     tokens, steps = int(deployment.card["tokens"]), int(deployment.card["steps"])
     ids = [_token_ids(deployment.tokenizer, text) for text in texts]
+    kept = [each[:tokens] for each in ids]
     node = deployment.graph.nodes[deployment.graph.input_name]
     assert isinstance(node, Input)  # noqa: S101 - the name says so
     inputs = np.zeros((len(ids), *node.shape), dtype=np.uint8)
-    for sample, each in enumerate(ids):
-        kept = each[:tokens]
-        inputs[sample, :, : len(kept)] = _bits(deployment.tables, kept)
-    lengths = np.array([min(len(each), tokens) for each in ids], dtype=np.int64)
+    for sample, each in enumerate(kept):
+        inputs[sample, :, : len(each)] = _bits(deployment.tables, each)
     cut = np.array([max(0, len(each) - tokens) for each in ids], dtype=np.int64)
-    return EncodedTexts(np.repeat(inputs[:, None], steps, axis=1), lengths, cut)
+    return EncodedTexts(np.repeat(inputs[:, None], steps, axis=1), kept, cut)
 
 
 def _token_ids(tokenizer: Tokenizer, text: str) -> list[int]:

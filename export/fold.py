@@ -1,4 +1,4 @@
-"""The pass that leaves exactly one `Synapses` node on every path between populations."""
+"""The pass that leaves one `Synapses` node on every path between populations."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from typing import Any
 import h5py  # type: ignore[import-untyped]  # has no type hints
 
 from spikewright.errors import GraphError, InputError, UnsupportedNodeError
+from spikewright.export.nir_heap import check_heaps
 from spikewright.export.nir_order import check_wiring
 
 RAISED = (
@@ -118,6 +119,7 @@ def _opened(path: Path) -> Iterator[Any]:
     """Open a HDF5 file; whatever h5py raises while it is open is an `InputError`."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
+    check_heaps(path)
     try:
         with h5py.File(path, "r") as file:
             yield file

@@ -242,7 +242,7 @@ def _round(fan: _Fan) -> dict[str, Synapses]:
 
 
 def _worst_case(synapses: Mapping[str, Synapses]) -> float:
-    """Return the largest |a| that any binary input can cause, summed over projections."""
+    """Return the largest |a| that any binary input can cause."""
     return sum(
         float(_fan_in(each).max(initial=0)) * 2.0**each.exponent
         for each in synapses.values()
@@ -254,8 +254,9 @@ def _fan_in(synapses: Synapses) -> NumberArray:
     magnitude: NumberArray = np.abs(synapses.weight)
     match synapses:
         case TokenSynapses():
-            return magnitude.sum(axis=(0, 2))
+            magnitude = magnitude.sum(axis=(0, 2))
         case DenseSynapses() | ChannelSynapses():
-            return magnitude.sum(axis=-1)
+            magnitude = magnitude.sum(axis=-1)
         case DiagonalSynapses():
-            return magnitude
+            pass  # each target has one source
+    return magnitude

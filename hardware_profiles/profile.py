@@ -1,33 +1,31 @@
-"""Hardware profiles: what an operation costs, and why anyone should believe it."""
+"""Hardware profiles: TOML files, shipped ones by name, a user's own by path."""
 
 from __future__ import annotations
 
-import math
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from itertools import combinations
+from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias, cast
 
-from spikewright.counts import OperationCount
 from spikewright.errors import ProfileError
+from spikewright.hardware_profiles.cost import (
+    OPERATIONS,
+    Cost,
+    Costs,
+    Term,
+    check_word,
+)
 
-Kind: TypeAlias = Literal[
-    "measured", "simulated", "synthesized", "fitted", "derived", "scaled", "vendor"
-]
-Statistic: TypeAlias = Literal["marginal", "operating-point", "minimum", "maximum"]
-Evidence: TypeAlias = Literal["primary", "quoted", "reviewed", "secondary", "assumed"]
-Term: TypeAlias = Literal[
-    "arithmetic", "weight access", "state access", "routing", "leakage"
-]
-
-EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
-"""from strong to weak: the source itself was read; a third party quotes it verbatim
-with page and table; a peer-reviewed third party prints it; any other third party;
-nobody, the author of the profile assumes it"""
-TERMS: tuple[Term, ...] = get_args(Term)
-"""what the energy of an operation may include"""
-OPERATIONS = tuple(field.name for field in fields(OperationCount))
+Table: TypeAlias = Mapping[str, object]
+_PROFILE_KEYS = ("title", "node", "notes", "arithmetics")
+_NUMBERS = ("energy_j", "low_j", "high_j")
+_COST_KEYS = tuple(field.name for field in fields(Cost))
+_COST_REQUIRED = tuple(f.name for f in fields(Cost) if f.default is MISSING)
 _GROUPS: Mapping[str, str] = {
     "synops": "synapses",
     "graded_synops": "synapses",
@@ -37,45 +35,6 @@ _GROUPS: Mapping[str, str] = {
     "spikes": "spikes",
 }
 """operations that share no event: a term priced in two groups is charged twice"""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Energy of one operation, with its source.
-
-    Raises:
-        ProfileError: an energy is negative or not finite, a word is none of those
-            allowed, the source is empty, or the range does not hold the energy.
-    """
-
-    energy_j: float
-    kind: Kind
-    statistic: Statistic
-    evidence: Evidence
-    source: str
-    includes: tuple[Term, ...]
-    low_j: float | None = None
-    high_j: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("energy_j", "low_j", "high_j"):
-            _check_energy(name, getattr(self, name))
-        _check_word("kind", self.kind, get_args(Kind))
-        _check_word("statistic", self.statistic, get_args(Statistic))
-        _check_word("evidence", self.evidence, EVIDENCE)
-        for term in self.includes:
-            _check_word("includes", term, TERMS)
-        if not self.source.strip():
-            raise ProfileError("source is empty; say where the number is from")
-        low_j = self.energy_j if self.low_j is None else self.low_j
-        high_j = self.energy_j if self.high_j is None else self.high_j
-        if not low_j <= self.energy_j <= high_j:
-            raise ProfileError(
-                f"energy_j = {self.energy_j} is outside its range {low_j} to {high_j}"
-            )
-
-
-Costs: TypeAlias = Mapping[str, Cost]
 
 
 @dataclass(frozen=True)
@@ -104,7 +63,7 @@ class HardwareProfile:
         for arithmetic, costs in self.arithmetics.items():
             where = f"profile '{self.name}', arithmetic '{arithmetic}'"
             for operation in costs:
-                _check_word(f"{where}: operation", operation, OPERATIONS)
+                check_word(f"{where}: operation", operation, OPERATIONS)
             _check_overlaps(where, costs)
         frozen = {k: MappingProxyType(dict(v)) for k, v in self.arithmetics.items()}
         object.__setattr__(self, "arithmetics", MappingProxyType(frozen))
@@ -115,25 +74,8 @@ class HardwareProfile:
         Raises:
             ProfileError: the profile does not price it.
         """
-        _check_word(f"profile '{self.name}': arithmetic", arithmetic, self.arithmetics)
+        check_word(f"profile '{self.name}': arithmetic", arithmetic, self.arithmetics)
         return self.arithmetics[arithmetic]
-
-
-def weakest(grades: list[Evidence]) -> Evidence:
-    """Return the weakest of `grades`."""
-    return max(grades, key=EVIDENCE.index)
-
-
-def _check_energy(name: str, value: float | None) -> None:
-    if value is not None and not (math.isfinite(value) and value >= 0):
-        raise ProfileError(f"{name} = {value}; joules are finite and never negative")
-
-
-def _check_word(
-    name: str, got: str, allowed: tuple[str, ...] | Mapping[str, object]
-) -> None:
-    if got not in allowed:
-        raise ProfileError(f"{name} '{got}' is unknown; allowed: {', '.join(allowed)}")
 
 
 def _check_overlaps(where: str, costs: Costs) -> None:
@@ -148,3 +90,115 @@ def _check_overlaps(where: str, costs: Costs) -> None:
                 f"{where}: {one} and {two} both include {', '.join(sorted(shared))}, "
                 "which would be charged twice; keep it in one of them"
             )
+
+
+# --- reading -------------------------------------------------------------------------
+
+
+def list_profiles() -> tuple[str, ...]:
+    """Name the shipped profiles."""
+    names = (item.name for item in files("spikewright.hardware_profiles").iterdir())
+    return tuple(sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml")))
+
+
+def load_profile(name: str | Path) -> HardwareProfile:
+    """Load a shipped profile by name, or any other by the path of its .toml file.
+
+    Raises:
+        ProfileError: there is none, it is not TOML, a key is missing or unknown, a
+            value is of the wrong type, or `Cost` or `HardwareProfile` refuses it.
+    """
+    place = _find(name)
+    try:
+        raw = tomllib.loads(place.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ProfileError(f"{place}: no such file") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ProfileError(f"{place}: not a readable TOML file: {error}") from error
+    try:
+        return _profile(place.name.removesuffix(".toml"), raw)
+    except ProfileError as error:
+        raise ProfileError(f"{place}: {error}") from error
+
+
+def _find(name: str | Path) -> Path | Traversable:
+    if str(name).endswith(".toml"):
+        return Path(name)
+    if str(name) not in list_profiles():
+        raise ProfileError(
+            f"no profile '{name}'; shipped: {', '.join(list_profiles())}; "
+            "for your own give the path of its .toml file"
+        )
+    return files("spikewright.hardware_profiles") / f"{name}.toml"
+
+
+def _profile(name: str, raw: Table) -> HardwareProfile:
+    _check_keys("the profile", raw, _PROFILE_KEYS, _PROFILE_KEYS)
+    arithmetics = {
+        arithmetic: {
+            operation: _cost(f"arithmetics.{arithmetic}.{operation}", cost)
+            for operation, cost in _table(f"arithmetics.{arithmetic}", costs).items()
+        }
+        for arithmetic, costs in _table("arithmetics", raw["arithmetics"]).items()
+    }
+    return HardwareProfile(
+        name,
+        _text("title", raw["title"]),
+        _text("node", raw["node"]),
+        arithmetics,
+        _texts("notes", raw["notes"]),
+    )
+
+
+def _cost(where: str, raw: object) -> Cost:
+    table = _table(where, raw)
+    _check_keys(where, table, _COST_KEYS, _COST_REQUIRED)
+    values: dict[str, object] = {}
+    for key, value in table.items():
+        if key in _NUMBERS:
+            values[key] = _number(f"{where}.{key}", value)
+        elif key == "includes":
+            values[key] = cast("tuple[Term, ...]", _texts(f"{where}.{key}", value))
+        else:
+            values[key] = _text(f"{where}.{key}", value)
+    try:
+        return Cost(**values)  # type: ignore[arg-type]  # types checked just above
+    except ProfileError as error:
+        raise ProfileError(f"{where}: {error}") from error
+
+
+def _check_keys(
+    where: str, table: Table, allowed: tuple[str, ...], required: tuple[str, ...]
+) -> None:
+    if unknown := [key for key in table if key not in allowed]:
+        raise ProfileError(
+            f"{where}: unknown key '{unknown[0]}'; allowed: {', '.join(allowed)}"
+        )
+    if missing := [key for key in required if key not in table]:
+        raise ProfileError(
+            f"{where}: key '{missing[0]}' is missing; needed: {', '.join(required)}"
+        )
+
+
+def _table(where: str, value: object) -> Table:
+    if not isinstance(value, dict):
+        raise ProfileError(f"{where} = {value!r}; must be a table")
+    return value
+
+
+def _text(where: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ProfileError(f"{where} = {value!r}; must be a text")
+    return value
+
+
+def _texts(where: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ProfileError(f"{where} = {value!r}; must be a list of texts")
+    return tuple(_text(where, each) for each in value)
+
+
+def _number(where: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ProfileError(f"{where} = {value!r}; must be a number of joules")
+    return float(value)

@@ -44,7 +44,8 @@ def compare_traces(left: SpikeTrace, right: SpikeTrace) -> Comparison:
         theirs = right.spikes[name]
         if mine.shape != theirs.shape:
             raise InputError(
-                f"population '{name}': {mine.shape} in one trace, {theirs.shape} in the other"
+                f"population '{name}': {mine.shape} in one trace, "
+                f"{theirs.shape} in the other"
             )
         differs = mine != theirs
         compared, spikes = compared + mine.size, spikes + int(mine.sum(dtype=np.int64))

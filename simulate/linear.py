@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,7 +16,7 @@ from spikewright.nodes import (
     TokenSynapses,
 )
 
-Batch = npt.NDArray[np.floating]
+Batch = npt.NDArray[Any]
 
 
 def apply_synapses(synapses: Synapses, x: Batch, target: Shape) -> Batch:
@@ -23,6 +25,7 @@ def apply_synapses(synapses: Synapses, x: Batch, target: Shape) -> Batch:
     The exponent is left to the caller; the product has the type of `x`.
     """
     weight = synapses.weight.astype(x.dtype)
+    out: Batch
     match synapses:
         case DenseSynapses():
             out = x.reshape(len(x), -1) @ weight.T
@@ -34,7 +37,8 @@ def apply_synapses(synapses: Synapses, x: Batch, target: Shape) -> Batch:
             channels, _, sources = weight.shape
             by_channel = x.reshape(len(x), channels, sources).transpose(1, 0, 2)
             out = np.matmul(by_channel, weight.transpose(0, 2, 1)).transpose(1, 0, 2)
-    return out.reshape(len(x), *target)
+    shaped: Batch = out.reshape(len(x), *target)
+    return shaped
 
 
 def _slide(weight: Batch, x: Batch) -> Batch:
@@ -42,7 +46,7 @@ def _slide(weight: Batch, x: Batch) -> Batch:
     taps, _, channels = weight.shape
     tokens = x.reshape(len(x), channels, -1)
     length = tokens.shape[2] - taps + 1
-    out = np.matmul(weight[0], tokens[:, :, :length])
+    out: Batch = np.matmul(weight[0], tokens[:, :, :length])
     for tap in range(1, taps):
         out += np.matmul(weight[tap], tokens[:, :, tap : tap + length])
     return out

@@ -19,21 +19,18 @@ import numpy.typing as npt
 
 from spikewright import nodes as n
 from spikewright.errors import GraphError, InputError
-from spikewright.graph import Edge, Graph, Stage
+from spikewright.graph import Graph, Stage
 from spikewright.simulate.reference_nodes import (
     V_LIMIT,
     Signal,
     check_register,
-    check_weights,
-    ends,
     integrating,
     mapped,
     quantized,
     spiking,
 )
+from spikewright.simulate.reference_plan import Plan, make_plan
 from spikewright.trace import Spikes, SpikeTrace, Values
-
-_SPIKING = (n.SpikingNeurons, n.QuantizedNeurons)
 
 
 def run_reference(
@@ -64,10 +61,7 @@ def run_reference(
             "QUANTIZED; call discretize(graph, dt_s=…) first"
         )
     checked = _checked(graph, inputs, steps)
-    plan = _plan(graph, checked.shape[1])
-    if graph.stage is Stage.QUANTIZED:
-        for name, node in graph.nodes.items():
-            check_weights(name, node)
+    plan = make_plan(graph, checked.shape[1])
     runs = [_run_sample(plan, sample) for sample in checked]
     spikes = {name: np.stack([run.spikes[name] for run in runs]) for name in plan.reads}
     if np.isin(checked, (0, 1)).all():
@@ -100,7 +94,7 @@ def _meta(graph: Graph, steps: int) -> dict[str, object]:
 # --- before the run ------------------------------------------------------------------
 
 
-def _checked(graph: Graph, inputs: npt.ArrayLike, steps: int | None) -> n.NumberArray:
+def _checked(graph: Graph, inputs: npt.ArrayLike, steps: int | None) -> Signal:
     """Return inputs of the right shape, finite, as float64 or int64, cut to `steps`."""
     array = np.asarray(inputs)
     node = graph.nodes[graph.input_name]
@@ -128,130 +122,8 @@ def _checked(graph: Graph, inputs: npt.ArrayLike, steps: int | None) -> n.Number
             "inputs; give longer inputs"
         )
     kind = np.int64 if graph.stage is Stage.QUANTIZED else np.float64
-    checked: n.NumberArray = array[:, :steps].astype(kind)
+    checked: Signal = array[:, :steps].astype(kind)
     return checked
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What one sample needs."""
-
-    graph: Graph
-    steps: int
-    """steps of a sample"""
-    total: int
-    """steps of the run"""
-    order: tuple[str, ...]
-    into: Mapping[str, tuple[Edge, ...]]
-    takes: Mapping[str, n.Shape]
-    """shape of the sum that each node takes"""
-    waits: Mapping[str, int]
-    """how many steps ago a node took what it works on"""
-    reads: Mapping[str, int]
-    """spiking neurons and their arrival"""
-    reads_output: int
-
-
-def _plan(graph: Graph, steps: int) -> _Plan:
-    timed = graph.stage >= Stage.TIMED
-    waits = {name: _waits(node, timed=timed) for name, node in graph.nodes.items()}
-    _check_edges(graph)
-    order = _order(graph, waits)
-    spiking = [k for k, v in graph.nodes.items() if isinstance(v, _SPIKING)]
-    end = graph.output_name
-    reads = {name: _arrival(graph, name) if timed else 0 for name in [*spiking, end]}
-    late = max([0, *graph.arrival.values(), *reads.values()]) if timed else 0
-    into = {name: graph.into(name) for name in order}
-    takes = _shapes(graph, order)
-    reads_output = reads.pop(end)
-    total = steps + late
-    return _Plan(graph, steps, total, order, into, takes, waits, reads, reads_output)
-
-
-def _waits(node: n.Node, *, timed: bool) -> int:
-    if isinstance(node, n.DelaySteps):
-        return node.steps
-    return int(timed and isinstance(node, n.SYNAPSES))
-
-
-def _arrival(graph: Graph, name: str) -> int:
-    if name not in graph.arrival:
-        raise GraphError(
-            f"node '{name}': has no arrival time; every population of a "
-            f"{graph.stage.name} graph needs one; make it with balance_delays"
-        )
-    return graph.arrival[name]
-
-
-def _order(graph: Graph, waits: Mapping[str, int]) -> tuple[str, ...]:
-    """Order nodes so that what is needed within a step is computed before."""
-    needs = {
-        name: {e.source for e in graph.into(name) if e.delay + waits[name] == 0}
-        for name in graph.nodes
-    }
-    order: dict[str, None] = {}
-    while needs:
-        ready = [name for name, before in needs.items() if before <= order.keys()]
-        if not ready:
-            raise GraphError(
-                f"nodes {', '.join(needs)}: a loop without any delay; give the edge "
-                "that closes it a delay of one step"
-            )
-        order |= dict.fromkeys(ready)
-        needs = {name: each for name, each in needs.items() if name not in order}
-    return tuple(order)
-
-
-def _check_edges(graph: Graph) -> None:
-    for edge in graph.edges:
-        source, target = graph.nodes[edge.source], graph.nodes[edge.target]
-        if isinstance(target, n.Input | n.BiasLine) or isinstance(source, n.Output):
-            raise GraphError(
-                f"edge {edge.source} -> {edge.target}: nothing may enter an Input or a "
-                "BiasLine, or leave the Output; remove the edge"
-            )
-
-
-def _shapes(graph: Graph, order: tuple[str, ...]) -> dict[str, n.Shape]:
-    """Return what each node takes; Synapses take any shape of the right size.
-
-    Raises:
-        GraphError: the two ends of an edge do not fit.
-    """
-    takes: dict[str, n.Shape] = {}
-    sends: dict[str, n.Shape] = {}
-    is_token = {k: isinstance(v, n.TokenSynapses) for k, v in graph.nodes.items()}
-    for name in sorted(order, key=is_token.__getitem__):
-        tokens = _tokens(graph, name, sends) if is_token[name] else 0
-        takes[name], sends[name] = ends(name, graph.nodes[name], tokens)
-    for edge in graph.edges:
-        _check_fit(graph, edge, sends[edge.source], takes[edge.target])
-    return takes
-
-
-def _tokens(graph: Graph, name: str, sends: Mapping[str, n.Shape]) -> int:
-    """Return how many tokens reach TokenSynapses, from the first source known."""
-    node = graph.nodes[name]
-    assert isinstance(node, n.TokenSynapses)  # noqa: S101 - the caller checked
-    _, _, channels = node.weight.shape
-    known = [e.source for e in graph.into(name) if e.source in sends]
-    size = int(np.prod(sends[known[0]])) if known else 0
-    if size % channels or size // channels < len(node.weight):
-        raise GraphError(
-            f"node '{name}': TokenSynapses with {len(node.weight)} taps on {channels} "
-            f"channels cannot take {size} signals; correct the weight"
-        )
-    return size // channels
-
-
-def _check_fit(graph: Graph, edge: Edge, sent: n.Shape, taken: n.Shape) -> None:
-    pair = (graph.nodes[edge.source], graph.nodes[edge.target])
-    flat = any(isinstance(node, n.SYNAPSES) for node in pair)
-    if sent != taken and not (flat and np.prod(sent) == np.prod(taken)):
-        raise GraphError(
-            f"edge {edge.source} -> {edge.target}: sends shape {sent}, but the target "
-            f"takes {taken}; put a Flatten or the right weight between"
-        )
 
 
 # --- the run -------------------------------------------------------------------------
@@ -277,7 +149,7 @@ class _Result:
     """(steps, *output shape)"""
 
 
-def _run_sample(plan: _Plan, sample: Signal) -> _Result:
+def _run_sample(plan: Plan, sample: Signal) -> _Result:
     """Run all steps, then read each population in its own window."""
     run = _Run(sample, {}, {name: [] for name in plan.order})
     for t in range(plan.total):
@@ -293,7 +165,7 @@ def _run_sample(plan: _Plan, sample: Signal) -> _Result:
     )
 
 
-def _taken(plan: _Plan, run: _Run, name: str, t: int) -> Signal:
+def _taken(plan: Plan, run: _Run, name: str, t: int) -> Signal:
     """Sum what the edges bring to a node at step t, in the order of the edges."""
     a = np.zeros(plan.takes[name], run.sample.dtype)
     for edge in plan.into[name]:
@@ -302,7 +174,7 @@ def _taken(plan: _Plan, run: _Run, name: str, t: int) -> Signal:
     return a
 
 
-def _step(plan: _Plan, run: _Run, name: str, a: Signal, t: int) -> Signal:
+def _step(plan: Plan, run: _Run, name: str, a: Signal, t: int) -> Signal:
     """Return what a node sends at step t, and keep its new potential."""
     node = plan.graph.nodes[name]
     v = run.v.get(name, np.zeros_like(a))
@@ -310,6 +182,9 @@ def _step(plan: _Plan, run: _Run, name: str, a: Signal, t: int) -> Signal:
     match node:
         case n.Input():
             sent = run.sample[t] if t < plan.steps else np.zeros_like(a)
+        case n.Output() if plan.graph.stage is Stage.QUANTIZED:
+            check_register(name, "sum a", a, V_LIMIT, t)
+            sent = a
         case n.BiasLine():
             sent = np.full_like(a, t < plan.steps)
         case n.SpikingNeurons():
@@ -323,12 +198,10 @@ def _step(plan: _Plan, run: _Run, name: str, a: Signal, t: int) -> Signal:
     return sent
 
 
-def _output(plan: _Plan, run: _Run) -> Values:
+def _output(plan: Plan, run: _Run) -> Values:
     name, late = plan.graph.output_name, plan.reads_output
     node = plan.graph.nodes[name]
     assert isinstance(node, n.Output)  # noqa: S101 - output_name finds Outputs only
     read = np.stack(run.sent[name][late : late + plan.steps])
-    if plan.graph.stage is Stage.QUANTIZED:
-        check_register(name, "sum a", read, V_LIMIT, late)
     output: Values = node.scale * read.astype(np.float64)
     return output

@@ -101,13 +101,13 @@ def mapped(node: n.Node, x: Signal) -> Signal:
 
 
 def _matrix(weight: Signal, x: Signal) -> Signal:
-    """weight @ x over the last axis, each leading index with its own matrix."""
+    """Return weight @ x over the last axis, each leading index with its own matrix."""
     y: Signal = np.matmul(weight, x[..., np.newaxis])[..., 0]
     return y
 
 
 def _slide(weight: Signal, x: Signal) -> Signal:
-    """y[:, l] = sum_k weight[k] @ x[:, l + k]."""
+    """Return y[:, l] = sum_k weight[k] @ x[:, l + k]."""
     length = x.shape[1] - len(weight) + 1
     taps = (weight[k] @ x[:, k : k + length] for k in range(len(weight)))
     y: Signal = sum(taps, start=np.zeros((weight.shape[1], length), x.dtype))
@@ -115,7 +115,7 @@ def _slide(weight: Signal, x: Signal) -> Signal:
 
 
 def _shifted(y: Signal, exponent: int) -> Signal:
-    """y * 2**exponent; integers lose their fraction downwards, as in Lava's Dense."""
+    """Return y * 2**exponent; integers are rounded down, as in Lava's Dense."""
     if y.dtype != np.int64:
         return np.ldexp(y, exponent)
     return y << exponent if exponent >= 0 else y >> -exponent
@@ -172,8 +172,8 @@ def check_register(name: str, what: str, x: Signal, limit: int, step: int) -> No
     worst = np.unravel_index(int(magnitude.argmax()), x.shape)
     raise OverflowDetectedError(
         f"node '{name}', neuron {[int(i) for i in worst]}, step {step}: {what} is "
-        f"{x[worst]}; allowed: |{what[-1]}| below {limit}; quantize with a smaller scale "
-        "for this population"
+        f"{x[worst]}; allowed: |{what[-1]}| below {limit}; quantize with a smaller "
+        "scale for this population"
     )
 
 
@@ -183,8 +183,8 @@ def check_weights(name: str, node: n.Node) -> None:
         return
     if node.weight.dtype.kind not in "iu":
         raise GraphError(
-            f"node '{name}': weights of type {node.weight.dtype}; allowed in a QUANTIZED "
-            "graph: integers; make it with quantize"
+            f"node '{name}': weights of type {node.weight.dtype}; allowed in a "
+            "QUANTIZED graph: integers; make it with quantize"
         )
     largest = np.abs(node.weight.astype(np.float64)).sum()
     if largest * V_LIMIT * 2.0 ** max(node.exponent, 0) >= 2.0**63:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ def run(
     inputs: npt.NDArray[np.generic],
     *,
     backend: Backend | str = Backend.REFERENCE,
+    runtime: Literal["local", "lava"] = "local",
     deadline_s: float = 300.0,
     on_samples: Callable[[int], None] = lambda done: None,
 ) -> SpikeTrace:
@@ -42,6 +44,7 @@ def run(
         graph: DISCRETE, TIMED or QUANTIZED; see `Backend` for who takes which.
         inputs: numbers; 0 or 1 for a QUANTIZED graph.
         backend: one of `Backend`.
+        runtime: who schedules the Lava processes: ours in one OS process, or Lava's.
         deadline_s: seconds that a Lava run may take.
         on_samples: called with the number of finished samples.
 
@@ -58,5 +61,9 @@ def run(
             return run_integer(graph, inputs, on_samples=on_samples)
         case Backend.LAVA:
             return run_lava(
-                graph, inputs, deadline_s=deadline_s, on_sample=on_samples
+                graph,
+                inputs,
+                runtime=runtime,
+                deadline_s=deadline_s,
+                on_sample=on_samples,
             )

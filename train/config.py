@@ -19,8 +19,9 @@ class DataConfig:
 
     train: tuple[str, ...]
     validation: str
+    labels: tuple[str, ...]
+    """name of each class, in the order of the labels in the data"""
     max_tokens: int = 64
-    classes: int = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +122,7 @@ def _parse(raw: Mapping[str, Any], path: Path) -> TrainConfig:
             f"{path}: unknown key {', '.join(unknown)}; "
             f"known: seed, {', '.join(tables)}"
         )
-    parsed = {
+    parsed: dict[str, Any] = {
         name: _table(kind, raw.get(name, {}), f"{path} [{name}]")
         for name, kind in tables.items()
     }

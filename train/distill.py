@@ -1,4 +1,4 @@
-"""Distill the deployable student: the teacher's logits on every text, labels if known."""
+"""Distill the deployable student from the teacher's logits, and labels if known."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def distillation_loss(
     Rows labeled -100 take no part in the cross entropy.
     """
     logits, rate = output.logits, output.rate
-    assert logits is not None and rate is not None  # noqa: S101 - forward sets both
+    assert logits is not None  # noqa: S101 - forward sets both
+    assert rate is not None  # noqa: S101
     loss = config.logit_weight * functional.mse_loss(logits, teacher_logits)
     known = labels != NO_LABEL
     if known.any():
@@ -45,13 +46,13 @@ class _Distiller(Trainer):
 
     distill: DistillConfig
 
-    def compute_loss(  # type: ignore[override]  # Trainer's is not annotated
+    def compute_loss(  # type: ignore[override]
         self,
         model: torch.nn.Module,
         inputs: dict[str, Any],
-        return_outputs: bool = False,  # noqa: FBT001, FBT002 - Trainer's signature
-        **ignored: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+        return_outputs: bool = False,
+        **ignored: Any,
+    ) -> Any:
         del ignored
         labels = inputs["labels"]
         output = model(inputs["input_ids"], inputs["attention_mask"])
@@ -80,7 +81,7 @@ def new_student(config: TrainConfig, word_embedding: torch.Tensor) -> ChipStuden
             window=table.window,
             beta=table.beta,
             dropout=config.distill.dropout,
-            num_labels=config.data.classes,
+            id2label=dict(enumerate(config.data.labels)),
         )
     )
     assert isinstance(student.encoder, TrainableEncoder)  # noqa: S101 - not packed above

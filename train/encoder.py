@@ -21,7 +21,7 @@ class _Heaviside(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,  # noqa: ANN401 - torch passes its own context object
+        ctx: Any,
         x: torch.Tensor,
     ) -> torch.Tensor:
         ctx.save_for_backward(x)
@@ -29,11 +29,12 @@ class _Heaviside(torch.autograd.Function):
 
     @staticmethod
     def backward(
-        ctx: Any,  # noqa: ANN401
+        ctx: Any,
         *grads: torch.Tensor,
     ) -> torch.Tensor:
         (x,) = ctx.saved_tensors
-        return grads[0] / (1 + (math.pi * x).square())
+        slope: torch.Tensor = 1 + (math.pi * x).square()
+        return grads[0] / slope
 
 
 class TrainableEncoder(nn.Module):
@@ -47,7 +48,7 @@ class TrainableEncoder(nn.Module):
     def forward(self, ids: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
         """Return bits, (…, channels + places), for token ids and positions (…)."""
         tables = torch.cat([self.words(ids), self.positions(position)], dim=-1)
-        bits: torch.Tensor = _Heaviside.apply(tables)
+        bits: torch.Tensor = _Heaviside.apply(tables)  # type: ignore[no-untyped-call]
         return bits
 
     @torch.no_grad()

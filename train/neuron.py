@@ -1,4 +1,4 @@
-"""The student's neuron, several steps at once: snnTorch's `Leaky`, exactly, but faster."""
+"""The student's neuron: snnTorch's `Leaky`, exactly, but all steps at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _MultiStepLeaky(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,  # noqa: ANN401 - torch passes its own context object
+        ctx: Any,
         current: torch.Tensor,
         beta: float,
         threshold: float,
@@ -45,7 +45,7 @@ class _MultiStepLeaky(torch.autograd.Function):
 
     @staticmethod
     def backward(
-        ctx: Any,  # noqa: ANN401
+        ctx: Any,
         *grads: torch.Tensor,
     ) -> tuple[torch.Tensor, None, None]:
         (potentials,) = ctx.saved_tensors
@@ -71,7 +71,7 @@ def run_leaky(neuron: snntorch.Leaky, current: torch.Tensor) -> torch.Tensor:
     Returns:
         0 and 1, of the shape and type of `current`; gradients are snnTorch's own.
     """
-    spikes: torch.Tensor = _MultiStepLeaky.apply(
+    spikes: torch.Tensor = _MultiStepLeaky.apply(  # type: ignore[no-untyped-call]
         current, float(neuron.beta), float(neuron.threshold)
     )
     return spikes

@@ -160,10 +160,15 @@ def _student(
     say(f"student: distilling on {len(rows)} texts")
 
     def work() -> dict[str, Any]:
-        embedding = _load_teacher(run / "teacher").get_input_embeddings().weight
+        teacher = _load_teacher(run / "teacher")
+        embedding = teacher.get_input_embeddings().get_parameter("weight")
         student = new_student(config, embedding.detach())
         measured = distill_student(
-            student, rows, student_rows(validation, run, config), run / "student", config
+            student,
+            rows,
+            student_rows(validation, run, config),
+            run / "student",
+            config,
         )
         load_tokenizer(str(run / "teacher")).save_pretrained(run / "student")
         return {"validation_accuracy": measured}
@@ -204,5 +209,3 @@ def _card(config: TrainConfig, data: Path) -> dict[str, Any]:
         },
         "torch_threads": torch.get_num_threads(),
     }
-
-

@@ -16,11 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import snntorch
 import torch
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from spikewright.errors import ConfigError
 from spikewright.train.encoder import PackedEncoder, TrainableEncoder
@@ -30,7 +29,7 @@ BIAS_MARGIN = 0.9
 """Share of the largest silent bias (1 - beta) * threshold that a norm may use."""
 
 
-class ChipStudentConfig(PretrainedConfig):
+class ChipStudentConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     """Sizes of a `ChipStudent`."""
 
     model_type = "spikewright-chip"
@@ -50,9 +49,12 @@ class ChipStudentConfig(PretrainedConfig):
         beta: float = 0.5,
         dropout: float = 0.1,
         packed_encoder: bool = False,
-        **kwargs: Any,  # noqa: ANN401 - transformers passes its own keys
+        **kwargs: Any,
     ) -> None:
-        for name, value in (("channels", channels), ("position_channels", position_channels)):
+        for name, value in (
+            ("channels", channels),
+            ("position_channels", position_channels),
+        ):
             if value % 8:
                 raise ConfigError(f"{name}: must be a multiple of 8, got {value}")
         self.vocab_size, self.max_tokens = vocab_size, max_tokens
@@ -124,7 +126,12 @@ class SpikingLinear(nn.Module):
     """s = LIF(norm(W x) + skip * residual): a token-wise linear layer that spikes."""
 
     def __init__(
-        self, sources: int, targets: int, config: ChipStudentConfig, *, skip: bool = False
+        self,
+        sources: int,
+        targets: int,
+        config: ChipStudentConfig,
+        *,
+        skip: bool = False,
     ) -> None:
         super().__init__()
         self.linear = nn.Linear(sources, targets, bias=False)
@@ -185,7 +192,7 @@ class Block(nn.Module):
         return [q, k, v, both, gate, passed, mixed, hidden, self.out(hidden, mixed)]
 
 
-class ChipStudent(PreTrainedModel):
+class ChipStudent(PreTrainedModel):  # type: ignore[no-untyped-call]
     """A spiking sentence classifier that lowers to Loihi without a remainder."""
 
     config_class = ChipStudentConfig
@@ -204,11 +211,11 @@ class ChipStudent(PreTrainedModel):
         self.stem = SpikingLinear(bits * config.window, config.channels, config)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.heads = nn.ModuleList(
-            nn.Linear(config.channels, config.num_labels, bias=False)
+            nn.Linear(config.channels, _classes(config), bias=False)
             for _ in range(config.blocks + 1)
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Linear):
@@ -220,7 +227,7 @@ class ChipStudent(PreTrainedModel):
         self,
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        **ignored: Any,  # noqa: ANN401 - Trainer passes labels to the loss, not to us
+        **ignored: Any,
     ) -> StudentOutput:
         """Classify padded token ids (samples, tokens); 1 in the mask marks a token."""
         del ignored
@@ -260,10 +267,13 @@ class ChipStudent(PreTrainedModel):
         return torch.cat(shifted, dim=-1)[mask]
 
     def _read(
-        self, outputs: Sequence[torch.Tensor], sample: torch.Tensor, lengths: torch.Tensor
+        self,
+        outputs: Sequence[torch.Tensor],
+        sample: torch.Tensor,
+        lengths: torch.Tensor,
     ) -> torch.Tensor:
         total = torch.zeros(
-            (len(lengths), self.config.num_labels), device=lengths.device
+            (len(lengths), _classes(self.config)), device=lengths.device
         )
         for head, s in zip(self.heads, outputs, strict=True):
             sums = torch.zeros((len(lengths), s.shape[2]), device=s.device)
@@ -277,13 +287,14 @@ class ChipStudent(PreTrainedModel):
         packed = ChipStudent(config)
         state = {k: v for k, v in self.state_dict().items() if "encoder." not in k}
         packed.load_state_dict(state, strict=False)
-        if isinstance(self.encoder, PackedEncoder):
-            packed.encoder.load_state_dict(self.encoder.state_dict())
-        else:
+        assert isinstance(packed.encoder, PackedEncoder)  # noqa: S101 - configured so
+        if isinstance(self.encoder, TrainableEncoder):
             packed.encoder.copy_signs(self.encoder)
-        return packed.eval()
+        else:
+            packed.encoder.load_state_dict(self.encoder.state_dict())
+        packed.eval()  # type: ignore[no-untyped-call]
+        return packed
 
 
-def neurons(student: ChipStudent) -> list[snntorch.Leaky]:
-    """Return every neuron module, in order."""
-    return [m for m in student.modules() if isinstance(m, snntorch.Leaky)]
+def _classes(config: ChipStudentConfig) -> int:
+    return len(config.id2label or {})

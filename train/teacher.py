@@ -71,7 +71,7 @@ def fine_tune_teacher(
     tokenizer = load_tokenizer(config.base)
     torch.manual_seed(seed)
     model = AutoModelForSequenceClassification.from_pretrained(
-        find_encoder(config.base), num_labels=data.classes
+        find_encoder(config.base), num_labels=len(data.labels)
     )
     trainer = Trainer(
         model=model,
@@ -150,11 +150,12 @@ def label_texts(
     max_tokens: int,
     batch_size: int = 64,
 ) -> FloatArray:
-    """Return the teacher's logits, (texts, classes); batches hold texts of like length."""
+    """Return the teacher's logits, (texts, classes), in batches of like length."""
     ids = tokenize(texts, tokenizer, max_tokens=max_tokens, special_tokens=True)
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-    logits = np.zeros((len(ids), model.config.num_labels), dtype=np.float32)
-    model.eval()
+    classes = len(model.config.id2label or {})
+    logits = np.zeros((len(ids), classes), dtype=np.float32)
+    model.eval()  # type: ignore[no-untyped-call]
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         batch = pad_batch([{"input_ids": ids[i]} for i in chosen])

@@ -50,7 +50,7 @@ class _Sketch:
     def add(self, name: str, node: Node, *sources: str) -> str:
         """Add a node and its incoming edges; return its name."""
         self.nodes[name] = node
-        self.edges += [Edge(source, name) for source in sources]
+        self.edges.extend(Edge(source, name) for source in sources)
         return name
 
     def lif(self, name: str, channels: int, *sources: str, tokens: int = 0) -> str:
@@ -90,12 +90,13 @@ def student_graph(student: ChipStudent, *, tokens: int, dt_s: float) -> Graph:
     sketch.add("input", Input((bits, tokens + config.window - 1)))
     outputs = [_add_stem(sketch, student)]
     for index, block in enumerate(student.blocks):
+        assert isinstance(block, Block)  # noqa: S101 - the student made them
         outputs.append(_add_block(sketch, block, f"block{index}", outputs[-1]))
     heads = [
-        _add_head(sketch, head.weight, source)
+        _add_head(sketch, head.get_parameter("weight"), source)
         for head, source in zip(student.heads, outputs, strict=True)
     ]
-    sketch.add("output", Output((config.num_labels,)), *heads)
+    sketch.add("output", Output((len(config.id2label or {}),)), *heads)
     return Graph(sketch.nodes, tuple(sketch.edges), Stage.CONTINUOUS)
 
 

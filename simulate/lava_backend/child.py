@@ -18,6 +18,7 @@ from spikewright.simulate.lava_backend.engine.native import run_native
 from spikewright.simulate.lava_backend.engine.network import build_network, played
 from spikewright.simulate.lava_backend.job import Job, read_job, sample_folder
 from spikewright.simulate.lava_backend.plan import Plan, make_plan
+from spikewright.simulate.lava_backend.session import sweep
 
 
 def run_job(job: Job, folder: Path) -> None:
@@ -62,6 +63,7 @@ def end_with_parent() -> None:
         # Not sys.stdin.read: a forked worker closes sys.stdin and would wait for the
         # lock that this thread holds.
         os.read(0, 1)
+        sweep([os.getpid()])
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True).start()
@@ -75,6 +77,7 @@ def end_on_error() -> None:
     ) -> None:
         traceback.print_exception(kind, error, trace)
         sys.stderr.flush()
+        sweep([os.getpid()])
         os._exit(1)
 
     sys.excepthook = leave

@@ -33,8 +33,11 @@ def _sessions() -> Iterator[tuple[int, int]]:
             yield int(folder.name), int(session)
 
 
-def shared_memory(pids: Iterable[int]) -> set[Path]:
-    """Return the shared-memory segments that these processes have mapped."""
+def sweep(pids: Iterable[int]) -> None:
+    """Remove the shared-memory segments that these processes have mapped.
+
+    Their names go at once, the memory with the last process.
+    """
     found: set[Path] = set()
     for pid in pids:
         try:
@@ -43,7 +46,8 @@ def shared_memory(pids: Iterable[int]) -> set[Path]:
             continue  # ended meanwhile
         paths = (line.split(maxsplit=5)[-1] for line in maps.splitlines())
         found.update(Path(path) for path in paths if path.startswith(SHARED_MEMORY))
-    return {path for path in found if not path.name.endswith("(deleted)")}
+    for path in found:
+        path.unlink(missing_ok=True)
 
 
 def end_session(leader: subprocess.Popen[bytes]) -> None:
@@ -52,7 +56,7 @@ def end_session(leader: subprocess.Popen[bytes]) -> None:
     Raises:
         LavaRunError: some process survives.
     """
-    segments = shared_memory(members(leader.pid))
+    sweep(members(leader.pid))
     if leader.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader.pid, signal.SIGKILL)
@@ -65,5 +69,3 @@ def end_session(leader: subprocess.Popen[bytes]) -> None:
         if time.monotonic() > given_up:
             raise LavaRunError(f"Lava's processes {left} survive; kill them by hand")
         time.sleep(0.01)
-    for segment in segments:
-        segment.unlink(missing_ok=True)

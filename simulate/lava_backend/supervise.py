@@ -101,7 +101,7 @@ def _read_trace(
         "steps": plan.steps,
         "arrival": dict(graph.arrival),
         "versions": versions(),
-        "graph": graph.fingerprint(),
+        "graph_sha256": graph.fingerprint(),
     }
     return SpikeTrace(spikes, raw * np.float64(node.scale), meta)
 

@@ -34,3 +34,7 @@ class OperationCount:
         """Add field by field."""
         pairs = zip(astuple(self), astuple(other), strict=True)
         return OperationCount(*(a + b for a, b in pairs))
+
+    def __mul__(self, times: int) -> OperationCount:
+        """Repeat `times` times."""
+        return OperationCount(*(amount * times for amount in astuple(self)))

@@ -42,7 +42,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def write_arrays(path: Path, arrays: Arrays) -> None:
     """Write a compressed .npz, without pickle."""
     with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
@@ -60,7 +60,9 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a readable .npy or .npz file: {error}") from error
+        raise InputError(
+            f"{path}: not a readable .npy or .npz file: {error}"
+        ) from error
 
 
 def write_graph(graph: Graph, path: Path) -> None:

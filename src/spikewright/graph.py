@@ -179,4 +179,6 @@ def unique_name(wanted: str, taken: Iterable[str]) -> str:
     names = set(taken)
     if wanted not in names:
         return wanted
-    return next(f"{wanted}_{i}" for i in range(2, 10**9) if f"{wanted}_{i}" not in names)
+    return next(
+        f"{wanted}_{i}" for i in range(2, 10**9) if f"{wanted}_{i}" not in names
+    )

@@ -1,7 +1,7 @@
 """The nodes of a graph. A node's docstring is its equation.
 
-Signals have the shape of the population that sends them; `a` is the summed input of
-a node at one step, `x` its single input, `v` a membrane potential, `s` a spike (0 or 1).
+Signals have the shape of the population that sends them; `a` is the summed input of a
+node at one step, `x` its single input, `v` a membrane potential, `s` a spike, 0 or 1.
 Arrays are made read-only, so that a node is a value.
 """
 
@@ -17,7 +17,8 @@ Shape: TypeAlias = tuple[int, ...]
 Array: TypeAlias = npt.NDArray[Any]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
-NumberArray: TypeAlias = FloatArray | IntArray
+NumberArray: TypeAlias = npt.NDArray[Any]
+"""real weights, or integers once QUANTIZED"""
 
 
 class _Value:
@@ -275,9 +276,7 @@ class QuantizedIntegrators(_Value):
     scale: float
 
 
-Synapses: TypeAlias = (
-    DenseSynapses | TokenSynapses | ChannelSynapses | DiagonalSynapses
-)
+Synapses: TypeAlias = DenseSynapses | TokenSynapses | ChannelSynapses | DiagonalSynapses
 Population: TypeAlias = (
     Input
     | BiasLine

@@ -42,9 +42,7 @@ class SpikeTrace:
         return float(self.spikes[population].mean())
 
 
-def merge_traces(
-    parts: Sequence[SpikeTrace], meta: Mapping[str, object]
-) -> SpikeTrace:
+def merge_traces(parts: Sequence[SpikeTrace], meta: Mapping[str, object]) -> SpikeTrace:
     """Join traces of the same graph along the samples."""
     spikes = {
         name: np.concatenate([part.spikes[name] for part in parts])

@@ -7,9 +7,6 @@ Synapses and delay lines send before they receive. So their messages of a step a
 known before it starts: they are delivered first, and all cycles of the graph are cut.
 """
 
-# mypy: disable-error-code="import-untyped"
-# Lava has no stubs.
-
 from __future__ import annotations
 
 from collections import deque
@@ -81,7 +78,6 @@ class LocalRuntime:
     def __init__(self, network: Network) -> None:
         executable = network.source.compile(network.config, {})
         self._builders = executable.proc_builders
-        self._queues: list[deque[Array]] = []
         before: dict[AbstractProcess, set[AbstractProcess]] = {
             process: set() for process in self._builders
         }
@@ -94,7 +90,6 @@ class LocalRuntime:
     def _wire(self, channel: Any) -> None:
         """Connect two builders by a queue, as lava.magma.runtime does by channels."""
         queue: deque[Array] = deque()
-        self._queues.append(queue)
         source, target = channel.src_process, channel.dst_process
         leaves, enters = channel.src_port_initializer, channel.dst_port_initializer
         sender = Sender(leaves.name, queue, leaves.d_type)
@@ -111,8 +106,6 @@ class LocalRuntime:
             steps: number of steps.
             played: (*shape, steps) for a RingBuffer.
         """
-        for queue in self._queues:
-            queue.clear()
         models = {process: self._builders[process].build() for process in self._order}
         for process, values in played.items():
             models[process].data[...] = values

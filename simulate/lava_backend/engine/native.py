@@ -4,9 +4,6 @@ If a model raises, Lava hangs in most cases, and says nothing. So this polls the
 workers while they run.
 """
 
-# mypy: disable-error-code="import-untyped"
-# Lava has no stubs.
-
 from __future__ import annotations
 
 import time
@@ -21,7 +18,7 @@ from spikewright.simulate.lava_backend.engine.network import Network
 
 POLL_S = 0.002
 GRACE_S = 5.0
-"""time for a worker's traceback to arrive after Lava has reported an error"""
+"""time for a traceback to arrive after the first sign of trouble"""
 COMPILE_CONFIG = {"pypy_channel_size": 2}
 """slots of a channel; the default 64 fills /dev/shm and is no faster"""
 
@@ -35,41 +32,56 @@ def run_native(network: Network, steps: int) -> None:
     process = network.source
     process.create_runtime(network.config, compile_config=COMPILE_CONFIG)
     runtime = process.runtime
-    workers = list(_workers(runtime))
     runtime.start(RunSteps(steps, blocking=False))
-    while not all(port.probe() for port in runtime.service_to_runtime):
-        _check(workers)
-        time.sleep(POLL_S)
-    _check_answers(runtime, workers)
+    _await(runtime, dict(_workers(runtime)))
     runtime.wait()
     process.stop()
 
 
-def _workers(runtime: Any) -> Iterator[tuple[str, Any]]:
-    """Yield name and OS process; the services come behind the processes."""
+def _workers(runtime: Any) -> Iterator[tuple[Any, str]]:
+    """Yield OS process and name; the services come behind the processes."""
     actors = runtime._messaging_infrastructure.actors
     names = [process.name for process in runtime._executable.proc_builders]
     names += ["Lava's runtime service"] * (len(actors) - len(names))
-    return zip(names, actors, strict=True)
+    return zip(actors, names, strict=True)
 
 
-def _check(workers: list[tuple[str, Any]]) -> None:
-    for name, worker in workers:
+def _await(runtime: Any, workers: dict[Any, str]) -> None:
+    """Poll until all services are done; to wait for an error might take for ever."""
+    doubted_at: float | None = None
+    while not _is_done(runtime):
+        _check(workers)
+        if _is_doubtful(runtime, workers):
+            doubted_at = doubted_at or time.monotonic()
+            if time.monotonic() - doubted_at > GRACE_S:
+                raise LavaRunError("Lava stopped before its last step, without reason")
+        time.sleep(POLL_S)
+
+
+def _answers(runtime: Any) -> list[Any]:
+    return [port.peek() for port in runtime.service_to_runtime if port.probe()]
+
+
+def _is_done(runtime: Any) -> bool:
+    answers = _answers(runtime)
+    done = [answer for answer in answers if enum_equal(answer, MGMT_RESPONSE.DONE)]
+    return len(done) == len(runtime.service_to_runtime)
+
+
+def _is_doubtful(runtime: Any, workers: dict[Any, str]) -> bool:
+    """One error makes the service send the other workers home, ahead of the reason."""
+    wrong = any(
+        not enum_equal(answer, MGMT_RESPONSE.DONE) for answer in _answers(runtime)
+    )
+    return wrong or not all(worker.is_alive() for worker in workers)
+
+
+def _check(workers: dict[Any, str]) -> None:
+    for worker, name in workers.items():
         if worker.exception:
             raise LavaRunError(f"the worker of '{name}' raised\n{worker.exception[1]}")
-        if not worker.is_alive():
+    for worker, name in workers.items():
+        if worker.exitcode:
             raise LavaRunError(
                 f"the worker of '{name}' died with exit code {worker.exitcode}"
             )
-
-
-def _check_answers(runtime: Any, workers: list[tuple[str, Any]]) -> None:
-    """Lava joins all workers, perhaps for ever, if it finds an error by itself."""
-    answers = [port.peek() for port in runtime.service_to_runtime]
-    if all(enum_equal(answer, MGMT_RESPONSE.DONE) for answer in answers):
-        return
-    given_up = time.monotonic() + GRACE_S
-    while time.monotonic() < given_up:
-        _check(workers)
-        time.sleep(POLL_S)
-    raise LavaRunError(f"Lava's runtime service answered {answers}")

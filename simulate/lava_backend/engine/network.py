@@ -1,8 +1,5 @@
 """Builds a network of Lava processes from a graph."""
 
-# mypy: disable-error-code="import-untyped"
-# Lava has no stubs.
-
 from __future__ import annotations
 
 import math
@@ -124,7 +121,6 @@ def _spiking(name: str, node: n.SpikingNeurons | n.QuantizedNeurons) -> LIF:
         du=1.0,
         dv=1.0 - node.decay,
         vth=node.threshold,
-        bias_mant=node.bias,
         name=name,
     )
 
@@ -132,9 +128,7 @@ def _spiking(name: str, node: n.SpikingNeurons | n.QuantizedNeurons) -> LIF:
 def _integrating(name: str, node: n.Integrators | n.QuantizedIntegrators) -> Integrator:
     if isinstance(node, n.QuantizedIntegrators):
         return Integrator(shape=node.shape, kept=4096 - node.dv, name=name)
-    return Integrator(
-        shape=node.shape, kept=node.decay, bias=node.bias, gain=node.gain, name=name
-    )
+    return Integrator(shape=node.shape, kept=node.decay, gain=node.gain, name=name)
 
 
 def _synapses(graph: Graph, plan: Plan, name: str, node: n.Synapses) -> AbstractProcess:

@@ -1,6 +1,6 @@
 """A delay line: the axonal delay that balances two paths."""
 
-# mypy: disable-error-code="import-untyped, misc, untyped-decorator"
+# mypy: disable-error-code="misc, untyped-decorator"
 # Lava has no stubs: its base classes and decorators are untyped.
 
 from collections import deque

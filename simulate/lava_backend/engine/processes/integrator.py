@@ -1,6 +1,6 @@
 """A neuron that never fires and sends its potential."""
 
-# mypy: disable-error-code="import-untyped, misc, untyped-decorator"
+# mypy: disable-error-code="misc, untyped-decorator"
 # Lava has no stubs: its base classes and decorators are untyped.
 
 from typing import Any
@@ -26,10 +26,10 @@ STATE_LIMIT = 1 << 23
 
 
 class Integrator(AbstractProcess):
-    """v[t] = kept v[t-1] + a_in[t] + bias; sends gain * v[t], in the same step.
+    """v[t] = kept v[t-1] + a_in[t]; sends gain * v[t], in the same step.
 
     In fixed point: v[t] = rsz(v[t-1] kept, 12) + (a_in[t] << 6), where `kept` counts
-    4096ths and rsz shifts right towards zero; bias is 0 and gain 1.
+    4096ths and rsz shifts right towards zero; gain is 1.
     """
 
     def __init__(
@@ -37,11 +37,10 @@ class Integrator(AbstractProcess):
         *,
         shape: tuple[int, ...],
         kept: Array | int,
-        bias: Array | float = 0.0,
         gain: Array | float = 1.0,
         name: str,
     ) -> None:
-        super().__init__(kept=kept, bias=bias, gain=gain, name=name)
+        super().__init__(kept=kept, gain=gain, name=name)
         self.a_in = InPort(shape=shape)
         self.v_out = OutPort(shape=shape)
         self.v = Var(shape=shape, init=0)
@@ -51,7 +50,7 @@ class Integrator(AbstractProcess):
 @requires(CPU)
 @tag("floating_pt")
 class PyIntegratorFloat(PyLoihiProcessModel):
-    """v[t] = kept v[t-1] + a_in[t] + bias; sends gain * v[t]."""
+    """v[t] = kept v[t-1] + a_in[t]; sends gain * v[t]."""
 
     a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
     v_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, float)
@@ -59,8 +58,7 @@ class PyIntegratorFloat(PyLoihiProcessModel):
 
     def run_spk(self) -> None:
         """Receive, integrate, send."""
-        a = self.a_in.recv()
-        self.v[...] = self.proc_params["kept"] * self.v + a + self.proc_params["bias"]
+        self.v[...] = self.proc_params["kept"] * self.v + self.a_in.recv()
         self.v_out.send(self.proc_params["gain"] * self.v)
 
 

@@ -3,7 +3,7 @@
 Lava's own sinks are read one number a message (about 20 us each).
 """
 
-# mypy: disable-error-code="import-untyped, misc, untyped-decorator"
+# mypy: disable-error-code="misc, untyped-decorator"
 # Lava has no stubs: its base classes and decorators are untyped.
 
 from pathlib import Path
@@ -31,7 +31,7 @@ class Recorder(AbstractProcess):
     Steps count from 0. The array has the type `dtype`.
     """
 
-    def __init__(  # noqa: PLR0913 - all are needed, and named at the call
+    def __init__(
         self,
         *,
         shape: tuple[int, ...],

@@ -4,7 +4,7 @@ A model sends what it accumulated one step ago, then accumulates: this is the on
 of a synapse, and what keeps loops from blocking. `a_buff` is what it sends next.
 """
 
-# mypy: disable-error-code="import-untyped, misc, untyped-decorator"
+# mypy: disable-error-code="misc, untyped-decorator"
 # Lava has no stubs: its base classes and decorators are untyped.
 
 from typing import Any

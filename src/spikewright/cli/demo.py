@@ -1,0 +1,198 @@
+"""`spikewright demo`: sentence to spikes to Lava to joules, with nothing downloaded."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewright.cli.export import export_student
+from spikewright.cli.pricing import SPECIAL_TOKENS, price_trace
+from spikewright.cli.progress import progress, say
+from spikewright.export.deployment import (
+    Deployment,
+    EncodedTexts,
+    encode_texts,
+    logits_of,
+    read_deployment,
+)
+from spikewright.export.lower import lower
+from spikewright.graph import Graph
+from spikewright.hardware_profiles.report import ComparisonReport
+from spikewright.hardware_profiles.teacher import read_teacher_config
+from spikewright.nodes import SYNAPSES
+from spikewright.simulate.compare import Comparison, compare_traces
+from spikewright.simulate.run import run
+from spikewright.train.answer import float_logits
+from spikewright.train.load import load_student, shipped_student
+from spikewright.train.student import ChipStudent
+
+SENTENCES = (
+    "the acting is superb and the story moves you",
+    "a tedious film that never finds its way",
+    "not a bad film , but hardly a good one",
+)
+DT_S = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class _Road:
+    """What the demo has in hand when it reports."""
+
+    texts: Sequence[str]
+    encoded: EncodedTexts
+    deployment: Deployment
+    graph: Graph
+    integer: npt.NDArray[np.float64]
+    """logits of the chip's arithmetic, (samples, classes)"""
+    float_: npt.NDArray[np.float64]
+    """logits of the snnTorch student"""
+    comparison: Comparison
+    report: ComparisonReport
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """Seconds of each stage, told on stderr as they pass."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Measure the block."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 3)
+        say(f"{stage}: {self.seconds[stage]:.1f} s")
+
+
+def run_demo(args: Namespace) -> int:
+    """Run the whole road; 1 if a single spike differs between Lava and integers."""
+    texts = args.sentences or SENTENCES
+    clock = _Clock()
+    if args.output is not None:
+        road = _travel(args, texts, args.output, clock)
+    else:
+        with tempfile.TemporaryDirectory(prefix="spikewright-demo-") as folder:
+            road = _travel(args, texts, Path(folder) / "deployment", clock)
+    if args.json:
+        print(json.dumps(_document(road, clock), indent=2))
+    else:
+        print("\n".join(_lines(road)))
+    return 0 if road.comparison.is_equal else 1
+
+
+def _travel(
+    args: Namespace, texts: Sequence[str], folder: Path, clock: _Clock
+) -> _Road:
+    with clock.time("export to NIR"):
+        student, deployment = _export(folder)
+    encoded = encode_texts(deployment, texts)
+    with clock.time("lower to Loihi's integers"):
+        graph = lower(deployment.graph, dt_s=DT_S).graph
+    with clock.time(f"run on Lava ({args.runtime} runtime)"):
+        with progress(len(texts), "lava") as show:
+            lava = run(
+                graph,
+                encoded.inputs,
+                backend="lava",
+                runtime=args.runtime,
+                deadline_s=args.deadline,
+                on_samples=show,
+            )
+    with clock.time("run in the integer simulator"):
+        integer = run(graph, encoded.inputs, backend="integer")
+    with clock.time("count and price"):
+        teacher = read_teacher_config(deployment.card["teacher"])
+        tokens = [int(length) + SPECIAL_TOKENS for length in encoded.lengths]
+        report = price_trace(graph, lava, teacher, tokens)
+    return _Road(
+        texts,
+        encoded,
+        deployment,
+        graph,
+        logits_of(lava.output, encoded.lengths),
+        float_logits(student, encoded.token_ids),
+        compare_traces(lava, integer),
+        report,
+    )
+
+
+def _export(folder: Path) -> tuple[ChipStudent, Deployment]:
+    """Export the shipped student and read everything back, as a user's tool would."""
+    checkpoint = shipped_student()
+    student = load_student(checkpoint)
+    tokens = int(student.config.max_tokens)
+    export_student(student, checkpoint, folder, tokens=tokens, dt_s=DT_S)
+    return student, read_deployment(folder)
+
+
+def _answers(road: _Road) -> list[dict[str, Any]]:
+    labels = road.deployment.card["labels"]
+    return [
+        {
+            "text": text,
+            "tokens": int(road.encoded.lengths[i]),
+            "tokens_cut": int(road.encoded.cut[i]),
+            "label": labels[int(road.integer[i].argmax())],
+            "logits": road.integer[i].tolist(),
+            "float_label": labels[int(road.float_[i].argmax())],
+            "float_logits": road.float_[i].tolist(),
+        }
+        for i, text in enumerate(road.texts)
+    ]
+
+
+def _document(road: _Road, clock: _Clock) -> dict[str, Any]:
+    same = asdict(road.comparison)
+    return {
+        "sentences": _answers(road),
+        "compared": same.pop("compared"),
+        "mismatches": same.pop("mismatches"),
+        **same,
+        "graph_sha256": road.graph.fingerprint(),
+        "report": road.report.to_dict(),
+        "seconds": clock.seconds,
+    }
+
+
+def _lines(road: _Road) -> list[str]:
+    same = road.comparison
+    verdict = "identical" if same.is_equal else f"DIFFERENT, first at {same.first}"
+    synapses = sum(isinstance(each, SYNAPSES) for each in road.graph.nodes.values())
+    return [
+        f"{len(road.graph.populations())} populations, {synapses} projections in NIR, "
+        "lowered to 8-bit weights, on Lava processes (fixed point)",
+        f"Lava and the integer simulator: {verdict}; {same.compared:,} entries "
+        f"compared, {same.spikes:,} of them spikes, {same.mismatches} mismatches",
+        "",
+        *_answer_lines(road),
+        "",
+        road.report.to_table(),
+    ]
+
+
+def _answer_lines(road: _Road) -> list[str]:
+    lines = [f"{'on the chip (integers)':<24}{'snnTorch (float)':<24}sentence"]
+    for answer in _answers(road):
+        chip = f"{answer['label']} {_margin(answer['logits'])}"
+        float_ = f"{answer['float_label']} {_margin(answer['float_logits'])}"
+        cut = answer["tokens_cut"]
+        note = f" (the last {cut} tokens did not fit)" if cut else ""
+        lines.append(f"{chip:<24}{float_:<24}{answer['text'][:60]}{note}")
+    return lines
+
+
+def _margin(logits: Sequence[float]) -> str:
+    """Return how far the first class leads the second."""
+    ordered = sorted(logits)
+    return f"by {ordered[-1] - ordered[-2]:.2f}"

@@ -1,0 +1,73 @@
+"""`spikewright export`: from a student checkpoint to a deployment folder."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from spikewright.cli.progress import say
+from spikewright.errors import InputError
+from spikewright.export.deployment import EncoderTables, write_deployment
+from spikewright.export.nir_io import write_nir
+from spikewright.graph import Graph
+from spikewright.train.load import encoder_tables, load_student, read_json
+from spikewright.train.student import ChipStudent
+from spikewright.train.to_graph import student_graph
+
+
+def run_export(args: Namespace) -> int:
+    """Write the network, and all that the host needs unless only a .nir is wanted."""
+    student = load_student(args.checkpoint)
+    tokens = student.config.max_tokens if args.tokens is None else args.tokens
+    say(f"time step {args.dt:g} s, up to {tokens} tokens")
+    if args.output.suffix == ".nir":
+        graph = student_graph(student, tokens=tokens, dt_s=args.dt)
+        write_nir(graph, args.output, dt_s=args.dt)
+    else:
+        graph = export_student(
+            student, args.checkpoint, args.output, tokens=tokens, dt_s=args.dt
+        )
+    summary = {
+        "output": str(args.output),
+        "nodes": len(graph.nodes),
+        "edges": len(graph.edges),
+        "tokens": tokens,
+        "dt_s": args.dt,
+    }
+    print(json.dumps(summary) if args.json else _sentence(summary))
+    return 0
+
+
+def _sentence(summary: dict[str, Any]) -> str:
+    return "{output}: {nodes} nodes, {edges} edges, {tokens} tokens".format(**summary)
+
+
+def export_student(
+    student: ChipStudent, checkpoint: Path, folder: Path, *, tokens: int, dt_s: float
+) -> Graph:
+    """Write the deployment folder of a loaded checkpoint; return its graph."""
+    graph = student_graph(student, tokens=tokens, dt_s=dt_s)
+    words, positions = encoder_tables(student)
+    try:
+        tokenizer = (checkpoint / "tokenizer.json").read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{checkpoint}/tokenizer.json: {error.strerror}") from error
+    card = _card(student, read_json(checkpoint / "card.json"), tokens, dt_s)
+    write_deployment(folder, graph, EncoderTables(words, positions), tokenizer, card)
+    return graph
+
+
+def _card(
+    student: ChipStudent, card: dict[str, Any], tokens: int, dt_s: float
+) -> dict[str, Any]:
+    labels = student.config.id2label or {}
+    return {
+        "tokens": tokens,
+        "steps": student.config.steps,
+        "dt_s": dt_s,
+        "labels": [name for _, name in sorted(labels.items())],
+        "teacher": card["teacher_config"],
+        "training": {k: v for k, v in card.items() if k != "teacher_config"},
+    }

@@ -1,0 +1,70 @@
+"""What several verbs do first: read a network, find its time step, lower it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spikewright.errors import InputError
+from spikewright.export.deployment import Deployment, read_deployment
+from spikewright.export.lower import lower
+from spikewright.export.nir_io import read_nir, read_nir_dt
+from spikewright.graph import Graph, Stage
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network from a .nir file or a deployment folder."""
+
+    graph: Graph
+    """CONTINUOUS"""
+    dt_s: float
+    deployment: Deployment | None
+
+
+def read_network(path: Path, dt_s: float | None = None) -> Network:
+    """Read a .nir file or a deployment folder; `dt_s` wins over what the file says.
+
+    Raises:
+        InputError: the file is missing or unreadable, or no time step is known.
+        GraphError: it holds what we cannot run.
+    """
+    if path.is_dir():
+        deployment = read_deployment(path)
+        stored = float(deployment.card["dt_s"])
+        return Network(deployment.graph, stored if dt_s is None else dt_s, deployment)
+    graph = read_nir(path)
+    found = read_nir_dt(path) if dt_s is None else dt_s
+    if found is None:
+        raise InputError(
+            f"{path}: does not say its time step; give --dt SECONDS "
+            "(snnTorch and SpikingJelly export with 1e-4)"
+        )
+    return Network(graph, found, None)
+
+
+def stage_of(backend: str, arithmetic: str | None) -> Stage:
+    """Return the stage that a backend runs in an arithmetic.
+
+    Raises:
+        InputError: the backend has no such arithmetic.
+    """
+    stages = {
+        ("reference", "float"): Stage.DISCRETE,
+        ("reference", "fixed"): Stage.QUANTIZED,
+        ("integer", "fixed"): Stage.QUANTIZED,
+        ("lava", "float"): Stage.TIMED,
+        ("lava", "fixed"): Stage.QUANTIZED,
+    }
+    chosen = arithmetic or ("float" if backend == "reference" else "fixed")
+    if (backend, chosen) not in stages:
+        raise InputError(
+            f"--backend {backend} has no {chosen} arithmetic; "
+            "float runs on reference and lava"
+        )
+    return stages[backend, chosen]
+
+
+def lower_network(network: Network, stage: Stage) -> Graph:
+    """Lower a network to `stage`."""
+    return lower(network.graph, dt_s=network.dt_s, to=stage).graph

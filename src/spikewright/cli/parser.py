@@ -1,0 +1,205 @@
+"""Verbs and their options. Each verb's module is imported only when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+Run = Callable[[Namespace], int]
+
+
+def build_parser() -> ArgumentParser:
+    """Return the parser of all verbs; `args.run(args)` runs the chosen one."""
+    parser = ArgumentParser(
+        prog="spikewright",
+        description="Spiking language models onto neuromorphic chips: "
+        "NIR in, Lava out, energy reported.",
+    )
+    version = importlib.metadata.version("spikewright")
+    parser.add_argument("--version", action="version", version=version)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for add in (_demo, _train, _export, _simulate, _report, _profile, _doctor):
+        verb = add(verbs)
+        verb.add_argument(
+            "--traceback", action="store_true", help="show where it failed"
+        )
+        verb.add_argument("--json", action="store_true", help="print JSON on stdout")
+    return parser
+
+
+def _demo(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
+    def run(args: Namespace) -> int:
+        from spikewright.cli.demo import run_demo
+
+        return run_demo(args)
+
+    verb = verbs.add_parser(
+        "demo", help="classify sentences with the shipped student, on Lava, with energy"
+    )
+    verb.add_argument(
+        "sentences", nargs="*", metavar="SENTENCE", help="three by default"
+    )
+    verb.add_argument(
+        "--runtime",
+        choices=("local", "lava"),
+        default="lava",
+        help="who schedules the Lava processes: Lava's own runtime (default), or ours "
+        "in one OS process, faster and bit-identical",
+    )
+    _add_deadline(verb)
+    verb.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="keep the deployment folder"
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _train(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
+    def run(args: Namespace) -> int:
+        from spikewright.cli.train import run_train
+
+        return run_train(args)
+
+    verb = verbs.add_parser(
+        "train",
+        help="fine-tune a teacher and distill a student; resumes if interrupted",
+    )
+    verb.add_argument("config", type=Path, metavar="CONFIG.toml")
+    verb.add_argument("-o", "--output", type=Path, required=True, metavar="RUN")
+    verb.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="holds TASK/train.jsonl and TASK/validation.jsonl",
+    )
+    verb.add_argument("--seed", type=int, metavar="N", help="instead of the config's")
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _export(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
+    def run(args: Namespace) -> int:
+        from spikewright.cli.export import run_export
+
+        return run_export(args)
+
+    verb = verbs.add_parser(
+        "export", help="turn a student checkpoint into a deployment folder"
+    )
+    verb.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
+    verb.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER|FILE.nir",
+        help="a deployment folder, or only the network if it ends in .nir",
+    )
+    verb.add_argument("--tokens", type=int, metavar="N", help="longest sentence")
+    verb.add_argument(
+        "--dt",
+        type=float,
+        default=1e-4,
+        metavar="SECONDS",
+        help="step (default 1e-4 s)",
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _simulate(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
+    def run(args: Namespace) -> int:
+        from spikewright.cli.simulate import run_simulate
+
+        return run_simulate(args)
+
+    verb = verbs.add_parser("simulate", help="lower a NIR graph and run it")
+    verb.add_argument("file", type=Path, metavar="FILE.nir|FOLDER")
+    source = verb.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--inputs", type=Path, metavar="X.npy", help="(samples, steps, *input shape)"
+    )
+    source.add_argument(
+        "--text", action="append", metavar="SENTENCE", help="for deployment folders"
+    )
+    verb.add_argument(
+        "--backend", choices=("reference", "integer", "lava"), default="integer"
+    )
+    verb.add_argument(
+        "--arithmetic",
+        choices=("float", "fixed"),
+        help="default: float for reference, fixed for lava and integer",
+    )
+    verb.add_argument("--runtime", choices=("local", "lava"), default="local")
+    verb.add_argument(
+        "--steps", type=int, metavar="N", help="use the first N steps only"
+    )
+    verb.add_argument(
+        "--dt", type=float, metavar="SECONDS", help="needed if the file carries none"
+    )
+    _add_deadline(verb)
+    verb.add_argument("-o", "--output", type=Path, required=True, metavar="trace.npz")
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _report(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
+    def run(args: Namespace) -> int:
+        from spikewright.cli.report import run_report
+
+        return run_report(args)
+
+    verb = verbs.add_parser("report", help="count a trace's operations and price them")
+    verb.add_argument("file", type=Path, metavar="FILE.nir|FOLDER")
+    verb.add_argument("trace", type=Path, metavar="trace.npz")
+    verb.add_argument(
+        "--profile", action="append", metavar="NAME", help="default: cmos45 and loihi1"
+    )
+    verb.add_argument(
+        "--teacher", metavar="NAME|config.json", help="a BERT to compare with"
+    )
+    verb.add_argument("--tokens", type=int, metavar="N", help="the teacher's length")
+    verb.add_argument(
+        "--format", choices=("table", "json", "markdown"), default="table"
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _profile(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
+    def run(args: Namespace) -> int:
+        from spikewright.cli.profile import run_profile
+
+        return run_profile(args)
+
+    verb = verbs.add_parser("profile", help="list hardware profiles, or show one")
+    verb.add_argument("name", nargs="?", metavar="NAME|FILE.toml")
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _doctor(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
+    def run(args: Namespace) -> int:
+        from spikewright.cli.doctor import run_doctor
+
+        return run_doctor(args)
+
+    verb = verbs.add_parser(
+        "doctor", help="say what is installed and whether Lava runs"
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _add_deadline(verb: ArgumentParser) -> None:
+    verb.add_argument(
+        "--deadline",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="stop a Lava run that takes longer (default 300)",
+    )

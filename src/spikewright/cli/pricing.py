@@ -1,0 +1,35 @@
+"""From a trace to a report: count, find the teacher, price both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spikewright.counting import count_operations, row_of_nodes
+from spikewright.graph import Graph
+from spikewright.hardware_profiles.comparison import StudentWork
+from spikewright.hardware_profiles.profile import load_profile
+from spikewright.hardware_profiles.report import ComparisonReport, compare
+from spikewright.hardware_profiles.teacher import (
+    TransformerShape,
+    count_teacher_sentences,
+)
+from spikewright.trace import SpikeTrace
+
+PROFILES = ("cmos45", "loihi1")
+SPECIAL_TOKENS = 2
+"""[CLS] and [SEP], which a BERT teacher reads and the student does not"""
+
+
+def price_trace(
+    graph: Graph,
+    trace: SpikeTrace,
+    teacher: TransformerShape,
+    teacher_tokens: Sequence[int],
+    profiles: Sequence[str] = PROFILES,
+) -> ComparisonReport:
+    """Count and price a trace against a teacher that reads `teacher_tokens` tokens."""
+    work = StudentWork(
+        count_operations(graph, trace), row_of_nodes(graph), trace.samples
+    )
+    loaded = [load_profile(name) for name in profiles]
+    return compare(work, count_teacher_sentences(teacher, teacher_tokens), loaded)

@@ -1,0 +1,77 @@
+"""`spikewright report`: what a trace cost, per layer and against a teacher."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+
+from spikewright.cli.lowering import Network, lower_network, read_network, stage_of
+from spikewright.cli.pricing import PROFILES, SPECIAL_TOKENS, price_trace
+from spikewright.errors import InputError
+from spikewright.files import read_trace
+from spikewright.graph import Graph, Stage
+from spikewright.hardware_profiles.teacher import (
+    TransformerShape,
+    find_teacher,
+    read_teacher_config,
+)
+from spikewright.trace import SpikeTrace
+
+
+def run_report(args: Namespace) -> int:
+    """Print the report of a trace in the wanted format."""
+    trace = read_trace(args.trace)
+    network = read_network(args.file, _dt_s(trace))
+    report = price_trace(
+        _graph_of(trace, network, args),
+        trace,
+        _teacher(args, network),
+        _teacher_tokens(args, trace),
+        args.profile or PROFILES,
+    )
+    if args.json or args.format == "json":
+        print(json.dumps(report.to_dict(), indent=2))
+    else:
+        print(report.to_markdown() if args.format == "markdown" else report.to_table())
+    return 0
+
+
+def _dt_s(trace: SpikeTrace) -> float:
+    dt_s = trace.meta.get("dt_s")
+    if not isinstance(dt_s, float):
+        raise InputError("the trace does not say its time step; simulate again")
+    return dt_s
+
+
+def _graph_of(trace: SpikeTrace, network: Network, args: Namespace) -> Graph:
+    """Lower the network as it was for the trace; refuse another network's trace."""
+    backend, arithmetic = (str(trace.meta.get(k)) for k in ("backend", "arithmetic"))
+    stage = stage_of(backend, arithmetic)
+    graph = lower_network(network, stage)
+    if graph.fingerprint() != trace.meta.get("graph_sha256"):
+        raise InputError(
+            f"{args.trace}: is not a trace of {args.file}; simulate it again"
+        )
+    # Operations are counted on synapses, which a graph has once it is TIMED.
+    return lower_network(network, max(stage, Stage.TIMED))
+
+
+def _teacher(args: Namespace, network: Network) -> TransformerShape:
+    if args.teacher is not None:
+        return find_teacher(args.teacher)
+    if network.deployment is not None:
+        return read_teacher_config(network.deployment.card["teacher"])
+    raise InputError(
+        "--teacher: needed for a network without a card; NAME or config.json"
+    )
+
+
+def _teacher_tokens(args: Namespace, trace: SpikeTrace) -> list[int]:
+    lengths = trace.meta.get("lengths")
+    if args.tokens is not None:
+        if args.tokens < 1:
+            raise InputError(f"--tokens {args.tokens}: must be 1 or more")
+        return [args.tokens]
+    if isinstance(lengths, list):
+        return [int(each) + SPECIAL_TOKENS for each in lengths]
+    raise InputError("--tokens: needed, the trace does not say how long its texts are")

@@ -1,0 +1,97 @@
+"""`spikewright simulate`: lower a network, run it, write the trace."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewright.cli.lowering import Network, lower_network, read_network, stage_of
+from spikewright.cli.progress import progress, say
+from spikewright.errors import InputError
+from spikewright.export.deployment import encode_texts
+from spikewright.files import read_arrays, write_trace
+from spikewright.simulate.run import run
+from spikewright.trace import SpikeTrace
+
+
+def run_simulate(args: Namespace) -> int:
+    """Simulate and write the trace; print what came out."""
+    stage = stage_of(args.backend, args.arithmetic)
+    network = read_network(args.file, args.dt)
+    inputs, extra = _inputs(args, network)
+    graph = lower_network(network, stage)
+    with progress(len(inputs), args.backend) as show:
+        trace = run(
+            graph,
+            inputs,
+            backend=args.backend,
+            runtime=args.runtime,
+            deadline_s=args.deadline,
+            on_samples=show,
+        )
+    trace = replace(trace, meta={**trace.meta, **extra})
+    write_trace(trace, args.output)
+    summary = _summary(trace) | {"output": str(args.output)}
+    print(json.dumps(summary) if args.json else _lines(summary))
+    return 0
+
+
+def _inputs(
+    args: Namespace, network: Network
+) -> tuple[npt.NDArray[np.generic], dict[str, object]]:
+    """Return the inputs, and what the trace should remember of them."""
+    if args.inputs is not None:
+        inputs = _array(args)
+        extra: dict[str, object] = {}
+    else:
+        inputs, extra = _texts(args, network)
+    if args.steps is not None and not 1 <= args.steps <= inputs.shape[1]:
+        raise InputError(
+            f"--steps {args.steps}: the inputs have {inputs.shape[1]} steps"
+        )
+    return inputs[:, : args.steps], extra
+
+
+def _array(args: Namespace) -> npt.NDArray[np.generic]:
+    arrays = read_arrays(args.inputs)
+    if "inputs" not in arrays or arrays["inputs"].ndim < 2:
+        raise InputError(
+            f"{args.inputs}: holds {', '.join(arrays) or 'nothing'}; need one array "
+            "'inputs' of (samples, steps, *input shape)"
+        )
+    return arrays["inputs"]
+
+
+def _texts(
+    args: Namespace, network: Network
+) -> tuple[npt.NDArray[np.generic], dict[str, object]]:
+    if network.deployment is None:
+        raise InputError(f"{args.file}: --text needs a deployment folder, not a .nir")
+    encoded = encode_texts(network.deployment, args.text)
+    for text, cut in zip(args.text, encoded.cut, strict=True):
+        if cut:
+            say(f"cut: the last {cut} tokens of {text[:40]!r} did not fit")
+    return encoded.inputs, {"lengths": encoded.lengths.tolist(), "texts": args.text}
+
+
+def _summary(trace: SpikeTrace) -> dict[str, object]:
+    return {
+        "samples": trace.samples,
+        "steps": trace.steps,
+        "spikes": int(sum(s.sum(dtype=np.int64) for s in trace.spikes.values())),
+        "rate": {name: round(trace.rate(name), 5) for name in trace.spikes},
+        "meta": dict(trace.meta),
+    }
+
+
+def _lines(summary: dict[str, object]) -> str:
+    rates = summary["rate"]
+    assert isinstance(rates, dict)  # noqa: S101 - made above
+    width = max(map(len, rates), default=0)
+    lines = [f"{name:<{width}}  rate {rate:.4f}" for name, rate in rates.items()]
+    total = "{samples} samples, {steps} steps, {spikes} spikes -> {output}"
+    return "\n".join([*lines, total.format(**summary)])

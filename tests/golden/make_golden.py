@@ -1,0 +1,213 @@
+"""Make the golden graphs: `python tests/golden/make_golden.py [FOLDER]`.
+
+Written with `nir` alone, so that they judge our reader and our writer. Deterministic.
+All record dt_s in the metadata of the graph.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nir
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.floating]
+Edges = list[tuple[str, str]]
+DT_S = 1e-4
+TIES_DT_S = 2.0**-10
+
+
+def beta_lif(
+    shape: tuple[int, ...], beta: float, threshold: float, dt_s: float = DT_S
+) -> nir.LIF:
+    """v <- beta v + a: what `snn.Leaky(beta, threshold, reset_mechanism="zero")` does."""
+    tau = np.full(shape, dt_s / (1 - float(np.float32(beta))))
+    zero = np.zeros(shape)
+    return nir.LIF(tau, tau / dt_s, zero, np.full(shape, threshold), zero)
+
+
+def affine(rng: np.random.Generator, targets: int, sources: int) -> nir.Affine:
+    weight = rng.normal(0.0, 1.6 / np.sqrt(sources), (targets, sources))
+    return nir.Affine(
+        weight.astype(np.float32), rng.normal(0.05, 0.1, targets).astype(np.float32)
+    )
+
+
+def ends(inputs: tuple[int, ...], outputs: tuple[int, ...]) -> dict[str, nir.NIRNode]:
+    return {
+        "input": nir.Input({"input": np.array(inputs)}),
+        "output": nir.Output({"output": np.array(outputs)}),
+    }
+
+
+def chain(*names: str) -> Edges:
+    return list(zip(names[:-1], names[1:], strict=True))
+
+
+def graph(nodes: dict[str, nir.NIRNode], edges: Edges, dt_s: float) -> nir.NIRGraph:
+    return nir.NIRGraph(nodes, edges, metadata={"dt_s": dt_s})
+
+
+def residual_bias() -> nir.NIRGraph:
+    """12-16-16-8 with a skip from the first hidden layer to the third, all biased."""
+    rng = np.random.default_rng(1)
+    nodes = {
+        **ends((12,), (8,)),
+        "fc1": affine(rng, 16, 12),
+        "lif1": beta_lif((16,), 0.9, 0.8),
+        "fc2": affine(rng, 16, 16),
+        "lif2": beta_lif((16,), 0.8, 0.7),
+        "fc3": affine(rng, 8, 16),
+        "lif3": beta_lif((8,), 0.95, 1.0),
+        "skip": affine(rng, 8, 16),
+    }
+    edges = [
+        *chain("input", "fc1", "lif1", "fc2", "lif2", "fc3", "lif3", "output"),
+        *chain("lif1", "skip", "lif3"),
+    ]
+    return graph(nodes, edges, DT_S)
+
+
+def recurrent() -> nir.NIRGraph:
+    """A layer with a learned loop, and one that inhibits itself directly."""
+    rng = np.random.default_rng(2)
+    nodes = {
+        **ends((8,), (6,)),
+        "fc": affine(rng, 16, 8),
+        "lif": beta_lif((16,), 0.85, 0.9),
+        "w_rec": nir.Linear(rng.normal(0, 0.3, (16, 16)).astype(np.float32)),
+        "fc_out": affine(rng, 6, 16),
+        "lif_out": beta_lif((6,), 0.9, 1.1),
+    }
+    edges = [
+        *chain("input", "fc", "lif", "w_rec", "lif"),
+        *chain("lif", "fc_out", "lif_out", "output"),
+        ("lif_out", "lif_out"),
+    ]
+    return graph(nodes, edges, DT_S)
+
+
+def chip_attention() -> nir.NIRGraph:
+    """q AND [sum over tokens of (k AND v) > theta], C = 6 channels, L = 5 tokens."""
+    rng = np.random.default_rng(3)
+    channels, tokens = 6, 5
+    shape = (channels, tokens)
+    nodes = {**ends(shape, shape)}
+    edges: Edges = []
+    for name in ("q", "k", "v"):
+        weight = rng.normal(0.15, 0.9, (channels, channels, 1)).astype(np.float32)
+        bias = rng.normal(0.0, 0.1, channels).astype(np.float32)
+        nodes[f"conv_{name}"] = nir.Conv1d(tokens, weight, 1, 0, 1, 1, bias)
+        nodes[name] = beta_lif(shape, 0.8, 0.6)
+        edges += chain("input", f"conv_{name}", name)
+    nodes |= {
+        "kv": nir.Threshold(np.full(shape, 1.5)),
+        "token_sum": nir.Linear(np.ones((channels, 1, tokens), np.float32)),
+        "gate": beta_lif((channels, 1), 0.5, 1.25),
+        "broadcast": nir.Linear(np.ones((channels, tokens, 1), np.float32)),
+        "attended": nir.Threshold(np.full(shape, 1.5)),
+    }
+    edges += [("k", "kv"), ("v", "kv")]
+    edges += chain("kv", "token_sum", "gate", "broadcast", "attended", "output")
+    edges += [("q", "attended")]
+    return graph(nodes, edges, DT_S)
+
+
+def random_branching() -> nir.NIRGraph:
+    """Branches of depth 0, 1, 2 and 3 that meet; biases, delays, leaks, gains not 1."""
+    rng = np.random.default_rng(4)
+    shape = (10,)
+    tau = rng.uniform(5e-4, 2e-3, 10)
+    leaky = nir.LIF(
+        tau,
+        rng.uniform(0.5, 2.0, 10),
+        rng.normal(0.0, 0.02, 10),
+        rng.uniform(0.03, 0.08, 10),
+        np.zeros(10),
+    )
+    nodes = {
+        **ends((7,), shape),
+        "fc_a": affine(rng, 10, 7),
+        "a": beta_lif(shape, 0.9, 0.7),
+        "fc_b": affine(rng, 10, 10),
+        "b": leaky,
+        "delay": nir.Delay(np.full(10, 3 * DT_S)),
+        "fc_c": affine(rng, 10, 10),
+        "scale": nir.Scale(rng.uniform(0.5, 1.5, 10).astype(np.float32)),
+        "c": nir.IF(np.full(10, 1 / DT_S), np.full(10, 0.9), np.zeros(10)),
+        "fc_skip": affine(rng, 10, 7),
+        "fc_d": affine(rng, 10, 10),
+        "d": beta_lif(shape, 0.7, 0.9),
+    }
+    edges = [
+        *chain("input", "fc_a", "a", "fc_b", "b", "delay", "fc_c", "c", "fc_d", "d"),
+        *chain("a", "scale", "c"),
+        *chain("input", "fc_skip", "d", "output"),
+        ("a", "d"),
+    ]
+    return graph(nodes, edges, DT_S)
+
+
+def li_readout() -> nir.NIRGraph:
+    """Tokens flattened into a classifier that is read as a leaky potential, r = 1."""
+    rng = np.random.default_rng(5)
+    channels, tokens, classes = 4, 6, 3
+    kernel = rng.normal(0.1, 0.8, (channels, 2, 3)).astype(np.float32)
+    bias = rng.normal(0.1, 0.1, channels).astype(np.float32)
+    width = channels * (tokens - 2)
+    readout = nir.LI(
+        np.array([1e-3, 2e-3, 4e-3]), np.ones(classes), np.array([0.0, 0.01, -0.02])
+    )
+    nodes = {
+        **ends((2, tokens), (classes,)),
+        "conv": nir.Conv1d(tokens, kernel, 1, 0, 1, 1, bias),
+        "lif": beta_lif((channels, tokens - 2), 0.9, 1.0),
+        "flatten": nir.Flatten({"input": np.array([channels, tokens - 2])}, 0, -1),
+        "fc": affine(rng, classes, width),
+        "li": readout,
+    }
+    return graph(
+        nodes, chain("input", "conv", "lif", "flatten", "fc", "li", "output"), DT_S
+    )
+
+
+def ties() -> nir.NIRGraph:
+    """Dyadic weights, decay 1/2, threshold 1: v == threshold often, and must not fire."""
+    rng = np.random.default_rng(6)
+
+    def dyadic(targets: int, sources: int) -> nir.Affine:
+        weight = rng.integers(-2, 4, (targets, sources)) / 2
+        return nir.Affine(weight, rng.integers(0, 2, targets) / 4)
+
+    def lif(size: int) -> nir.LIF:
+        return beta_lif((size,), 0.5, 1.0, TIES_DT_S)
+
+    nodes = {
+        **ends((6,), (6,)),
+        "fc1": dyadic(8, 6),
+        "lif1": lif(8),
+        "fc2": dyadic(8, 8),
+        "lif2": lif(8),
+        "fc3": dyadic(6, 8),
+        "skip": dyadic(6, 6),
+        "lif3": lif(6),
+    }
+    edges = [
+        *chain("input", "fc1", "lif1", "fc2", "lif2", "fc3", "lif3", "output"),
+        *chain("input", "skip", "lif3"),
+    ]
+    return graph(nodes, edges, TIES_DT_S)
+
+
+GOLDEN = (residual_bias, recurrent, chip_attention, random_branching, li_readout, ties)
+
+
+def main(folder: Path) -> None:
+    for make in GOLDEN:
+        nir.write(folder / f"{make.__name__}.nir", make(), compression=None)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)

@@ -1,0 +1,117 @@
+"""What the Lava backend refuses, before any child starts."""
+
+import numpy as np
+import pytest
+
+from spikewright import nodes as n
+from spikewright.errors import BackendMissingError, GraphError, InputError
+from spikewright.graph import Edge, Graph, Stage
+from spikewright.simulate.lava_backend import installed, supervise
+from spikewright.simulate.lava_backend.supervise import run_lava
+
+pytestmark = pytest.mark.lava
+
+EDGES = (Edge("in", "w"), Edge("w", "a"), Edge("a", "out"))
+ARRIVAL = {"in": 0, "a": 1, "out": 1}
+SPIKES = np.zeros((1, 2, 2))
+
+
+@pytest.fixture(autouse=True)
+def no_child(monkeypatch):
+    def fail(*args, **kwargs):
+        pytest.fail("a child was started")
+
+    monkeypatch.setattr(supervise, "run_in_child", fail)
+
+
+def graph_with(edges=EDGES, arrival=ARRIVAL, stage=Stage.QUANTIZED, **nodes):
+    usual = {
+        "in": n.Input((2,)),
+        "w": n.DenseSynapses(np.array([[3, -3]])),
+        "a": n.QuantizedNeurons((1,), dv=0, vth=3, scale=1.0),
+        "out": n.Output((1,)),
+    }
+    return Graph({**usual, **nodes}, edges, stage, 1e-3, arrival)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (np.zeros((2, 2)), r"shape \(2, 2\); needed: \(samples, steps, 2\)"),
+        (np.zeros((1, 2, 3)), r"needed: \(samples, steps, 2\)"),
+        (np.zeros((0, 2, 2)), "at least one sample and step"),
+        (np.full((1, 2, 2), 2), r"inputs\[0, 0, 0\] = 2; a QUANTIZED graph"),
+        (np.full((1, 2, 2), np.nan), "all finite"),
+        (np.full((1, 2, 2), "1"), "must be real numbers"),
+    ],
+)
+def test_inputs_that_do_not_fit(inputs, message):
+    with pytest.raises(InputError, match=message):
+        run_lava(graph_with(), inputs)
+
+
+@pytest.mark.parametrize(
+    ("weight", "exponent", "message"),
+    [
+        ([[128, -1]], 0, "from -1 to 128 do not fit; .* -128 to 127"),
+        ([[256, 0]], 0, "integers from 0 to 255"),
+        ([[-256, -1]], 0, "integers from -255 to 0"),
+        ([[0.5, 1.0]], 0, "integers"),
+        ([[3, -3]], -1, "exponent -1 is not allowed"),
+        ([[3, -3]], 29, "exponent 29 is not allowed"),
+    ],
+)
+def test_synapses_that_lava_would_change_in_silence(weight, exponent, message):
+    synapses = n.DenseSynapses(np.array(weight), exponent)
+    with pytest.raises(GraphError, match=f"synapses 'w': .*{message}"):
+        run_lava(graph_with(w=synapses), SPIKES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"w": n.DenseSynapses(np.ones((1, 3)))}, "in -> w: 2 values do not fit 3"),
+        ({"w": n.DenseSynapses(np.ones((2, 2)))}, "w -> a: 2 values do not fit 1"),
+        ({"w": n.TokenSynapses(np.ones((3, 1, 1)))}, "does not fit a source of 2"),
+        ({"out": n.Output((2,))}, "a -> out: 1 values do not fit 2"),
+        ({"a": n.QuantizedNeurons((1,), 0, -1, 1.0)}, "vth = -1 .* 0 to 131071"),
+        ({"a": n.QuantizedNeurons((1,), 5000, 1, 1.0)}, "dv = 5000 .* 0 to 4096"),
+        ({"bias": n.BiasLine(), "arrival": {**ARRIVAL, "bias": 0}}, "connected.*bias"),
+        ({"arrival": {"in": 0, "out": 1}}, "no arrival step for a"),
+        ({"arrival": {**ARRIVAL, "in": 1}}, "'in' sends from step 0"),
+        ({"edges": (*EDGES, Edge("w", "out"))}, "'w' have 1 edges in and 2 out"),
+        ({"edges": (*EDGES, Edge("a", "in"))}, "from QuantizedNeurons to Input"),
+        ({"edges": (*EDGES[:2], Edge("in", "a"), EDGES[2])}, "from Input to Quantized"),
+    ],
+)
+def test_graphs_that_cannot_be_wired(changes, message):
+    with pytest.raises(GraphError, match=message):
+        run_lava(graph_with(**changes), SPIKES)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "bias", "message"),
+    [(-0.5, 0.0, "-0.5 fires at rest"), (0.5, 0.1, "let it travel on a BiasLine")],
+)
+def test_neurons_that_would_act_before_their_data_arrive(threshold, bias, message):
+    neurons = n.SpikingNeurons(np.ones(1), np.full(1, threshold), np.full(1, bias))
+    graph = graph_with(a=neurons, stage=Stage.TIMED)
+    with pytest.raises(GraphError, match=f"node 'a': .*{message}"):
+        run_lava(graph, SPIKES)
+
+
+def test_only_lowered_graphs_run():
+    graph = Graph(
+        {"in": n.Input((1,)), "out": n.Output((1,))},
+        (Edge("in", "out"),),
+        Stage.DISCRETE,
+        1e-3,
+    )
+    with pytest.raises(GraphError, match="TIMED or QUANTIZED graph, got DISCRETE"):
+        run_lava(graph, np.zeros((1, 1, 1)))
+
+
+def test_without_lava_the_message_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(installed.NEEDED, "no_such_module", "lava-nc==0.10.0")
+    with pytest.raises(BackendMissingError, match="--ignore-requires-python lava-nc=="):
+        run_lava(graph_with(), SPIKES)

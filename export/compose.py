@@ -99,6 +99,7 @@ def _diagonal_first(first: Synapses, then: Synapses) -> Synapses | None:
     """Scale the columns of `then`."""
     if not isinstance(first, DiagonalSynapses):
         return None
+    scale: FloatArray
     match then:
         case DiagonalSynapses():
             scale = first.weight.reshape(then.weight.shape)

@@ -166,8 +166,14 @@ def _text(dataset: Any) -> str | None:
     """Return the string in a scalar dataset, or None if it holds none."""
     if not isinstance(dataset, h5py.Dataset) or dataset.shape != ():
         return None
+    if not _is_text(dataset):
+        return None  # HDF5 crashes on reading some damaged types
     value = dataset[()]
     return value.decode("utf-8") if isinstance(value, bytes) else None
+
+
+def _is_text(dataset: Any) -> bool:
+    return h5py.check_string_dtype(dataset.dtype) is not None
 
 
 def _check_fields(name: str, kind: str, node: Any) -> None:
@@ -194,7 +200,8 @@ def _check_type(name: str, field: str, dataset: Any) -> None:
         raise GraphError(
             f"node '{name}': {field} holds no value; export the model again"
         )
-    if dataset.dtype.kind not in "iuf" and field != "padding":
+    is_text = field == "padding" and _is_text(dataset)
+    if dataset.dtype.kind not in "iuf" and not is_text:
         raise GraphError(
             f"node '{name}': {field} is of type {dataset.dtype}; allowed: integer or "
             "floating point; convert it and export again"
@@ -255,7 +262,7 @@ def _check_alike(name: str, kind: str, shapes: dict[str, tuple[int, ...]]) -> No
 def _edges(path: Path, graph: Any) -> tuple[tuple[str, str], ...]:
     dataset = graph.get("edges")
     shape = getattr(dataset, "shape", None)
-    if shape is None or len(shape) != 2 or shape[1] != 2:
+    if shape is None or len(shape) != 2 or shape[1] != 2 or not _is_text(dataset):
         raise InputError(f"{path}: a NIR file without a list of edges; {_CURE}")
     return tuple((a.decode("utf-8"), b.decode("utf-8")) for a, b in dataset[()])
 

@@ -16,12 +16,15 @@ def leaky(beta: float) -> snntorch.Leaky:
 
     v[t] = beta v[t-1] (1 - s[t-1]) + a[t];  s[t] = v[t] > 1
     """
-    return snntorch.Leaky(
-        beta=beta,
-        threshold=1.0,
-        reset_mechanism="zero",
-        spike_grad=snntorch.surrogate.atan(alpha=SURROGATE_ALPHA),
-    )
+    # snnTorch reads its own buffers while it builds, which fails on the meta device
+    # that from_pretrained builds models on.
+    with torch.device("cpu"):
+        return snntorch.Leaky(
+            beta=beta,
+            threshold=1.0,
+            reset_mechanism="zero",
+            spike_grad=snntorch.surrogate.atan(alpha=SURROGATE_ALPHA),
+        )
 
 
 class _MultiStepLeaky(torch.autograd.Function):

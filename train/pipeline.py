@@ -35,7 +35,7 @@ def train_run(
     """Fine-tune the teacher, label the texts, distill the student into `run`.
 
     A finished stage is not done again; an interrupted one goes on from its last
-    checkpoint. `run/card.json` records configuration, data, versions and results.
+    checkpoint. `run/student/card.json` records configuration, data, versions, results.
 
     Args:
         config: the run's configuration.
@@ -57,8 +57,12 @@ def train_run(
     teacher = _teacher(config, train, validation, run / "teacher", say)
     rows = _labeled_rows(config, train, run, say)
     student = _student(config, rows, validation, run, say)
-    card = _card(config, data) | {"teacher": teacher, "student": student}
-    _write_json(run / "card.json", card)
+    card = _card(config, data) | {
+        "teacher": teacher,
+        "student": student,
+        "teacher_config": _teacher_config(config, run / "teacher"),
+    }
+    _write_json(run / "student" / "card.json", card)
     return card
 
 
@@ -192,6 +196,16 @@ def student_rows(
         {"input_ids": i, "labels": each.label}
         for i, each in zip(ids, texts, strict=True)
     ]
+
+
+def _teacher_config(config: TrainConfig, folder: Path) -> dict[str, Any]:
+    """Return the sizes of the teacher, from which its operations are counted."""
+    raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    kept = ("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads")
+    kept += ("intermediate_size", "vocab_size")
+    name = config.teacher.base.removeprefix("package:")
+    labels = {"id2label": dict(enumerate(config.data.labels))}
+    return {"_name_or_path": name, **{key: raw[key] for key in kept}, **labels}
 
 
 def _card(config: TrainConfig, data: Path) -> dict[str, Any]:

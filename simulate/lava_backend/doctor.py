@@ -26,7 +26,7 @@ def doctor() -> dict[str, str]:
 
 
 def _trial(runtime: Runtime) -> str:
-    # v doubles nothing and forgets nothing: 2, 4 > 3 fires, 2, 2, 4 > 3 fires.
+    # v: 2; 4 > 3 fires; 2; 2; 4 > 3 fires
     spikes = np.array([1, 1, 1, 0, 1]).reshape(1, 5, 1)
     try:
         trace = run_lava(_tiny_graph(), spikes, runtime=runtime, deadline_s=TRIAL_S)

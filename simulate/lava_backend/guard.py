@@ -12,6 +12,7 @@ from pathlib import Path
 from spikewright.errors import LavaRunError
 from spikewright.simulate.lava_backend.session import end_session
 
+LOG = "log.txt"
 POLL_S = 0.02
 TAIL_LINES = 30
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -36,18 +37,8 @@ def supervise(
     Raises:
         LavaRunError: the command failed or outlived the deadline; carries its words.
     """
-    log = folder / "log.txt"
     start = time.monotonic()
-    with log.open("wb") as output:
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=_environment(),
-            start_new_session=True,
-        )
+    child = _start(command, folder)
     try:
         where = on_poll()
         while child.poll() is None and time.monotonic() < start + deadline_s:
@@ -59,8 +50,22 @@ def supervise(
         if child.stdin:
             child.stdin.close()
     if reason:
-        raise LavaRunError(f"Lava failed at {where}: {reason}\n{_tail(log)}")
+        raise LavaRunError(f"Lava failed at {where}: {reason}\n{_tail(folder)}")
     on_poll()
+
+
+def _start(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
+    """Start a session; the child ends when its stdin closes, so with this process."""
+    with (folder / LOG).open("wb") as output:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env=_environment(),
+            start_new_session=True,
+        )
 
 
 def _reason(code: int | None, deadline_s: float) -> str:
@@ -82,6 +87,6 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()
+def _tail(folder: Path) -> str:
+    lines = (folder / LOG).read_text(errors="replace").splitlines()
     return "\n".join(lines[-TAIL_LINES:])

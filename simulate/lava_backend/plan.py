@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewright import nodes as n
-from spikewright.errors import GraphError, InputError
+from spikewright.errors import GraphError
 from spikewright.graph import Edge, Graph, Stage
+from spikewright.simulate.inputs import check_inputs, is_binary
 
 FIXED_TAG, FLOAT_TAG = "fixed_pt", "floating_pt"
 MIXED_LIMITS, POSITIVE_LIMITS, NEGATIVE_LIMITS = (-128, 127), (0, 255), (-255, 0)
@@ -20,6 +21,9 @@ MESSAGE_LIMIT = 1 << 31
 """stock Dense and LIF exchange int32 and wrap in silence"""
 VTH_LIMIT, DV_LIMIT = 131_071, 4096
 """registers of lava.proc.lif, fixed_pt: 17 bits, 12 bits and "forget all" """
+
+_SPIKING = (n.SpikingNeurons, n.QuantizedNeurons)
+_SOURCES = (n.Input, n.BiasLine)
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def make_plan(graph: Graph, inputs: npt.NDArray[np.generic]) -> Plan:
     _check_connected(graph)
     for name, node in graph.nodes.items():
         _check_node(graph, name, node)
-    _check_inputs(graph, inputs)
+    check_inputs(graph, inputs)
     steps = inputs.shape[1]
     graded = {k for k, v in graph.nodes.items() if isinstance(v, n.GRADED)}
     if not is_binary(inputs):
@@ -67,15 +71,6 @@ def make_plan(graph: Graph, inputs: npt.NDArray[np.generic]) -> Plan:
         tuple(k for k, v in graph.nodes.items() if isinstance(v, _SPIKING)),
         frozenset(graded),
     )
-
-
-_SPIKING = (n.SpikingNeurons, n.QuantizedNeurons)
-_SOURCES = (n.Input, n.BiasLine)
-
-
-def is_binary(inputs: npt.NDArray[np.generic]) -> bool:
-    """Return whether all values are 0 or 1."""
-    return bool(np.isin(inputs, (0, 1)).all())
 
 
 def weight_limits(weight: n.Array) -> tuple[int, int]:
@@ -265,25 +260,4 @@ def _check_integers(name: str, node: n.Synapses) -> None:
         raise GraphError(
             f"synapses '{name}': exponent {node.exponent} is not allowed; it must be "
             f"0 or more, and the sums of |weight| * 2**exponent below 2**31"
-        )
-
-
-def _check_inputs(graph: Graph, inputs: npt.NDArray[np.generic]) -> None:
-    node = graph.nodes[graph.input_name]
-    assert isinstance(node, n.Input)  # noqa: S101 - by definition of input_name
-    fits = inputs.ndim >= 2 and inputs.shape[2:] == node.shape
-    if not fits or 0 in inputs.shape:
-        raise InputError(
-            f"inputs have the shape {inputs.shape}; needed: (samples, steps, "
-            f"{', '.join(map(str, node.shape))}), at least one sample and step"
-        )
-    if inputs.dtype.kind not in "biuf" or not np.isfinite(inputs).all():
-        raise InputError(
-            f"inputs of type {inputs.dtype} must be real numbers, all finite"
-        )
-    if graph.stage is Stage.QUANTIZED and not is_binary(inputs):
-        wrong = np.argwhere(~np.isin(inputs, (0, 1)))[0]
-        raise InputError(
-            f"inputs{wrong.tolist()} = {inputs[tuple(wrong)]}; a QUANTIZED graph "
-            "takes spikes, 0 or 1; encode numbers as spikes first"
         )

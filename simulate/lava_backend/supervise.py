@@ -6,13 +6,15 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from spikewright import nodes as n
+from spikewright.errors import InputError
 from spikewright.graph import Graph
+from spikewright.simulate.inputs import run_meta
 from spikewright.simulate.lava_backend.guard import supervise
 from spikewright.simulate.lava_backend.installed import require_lava, versions
 from spikewright.simulate.lava_backend.job import (
@@ -48,10 +50,12 @@ def run_lava(
 
     Raises:
         GraphError: the graph has another stage or cannot be expressed in Lava.
-        InputError: the inputs do not fit the graph.
+        InputError: the inputs do not fit the graph, or there is no such runtime.
         BackendMissingError: Lava is not installed.
         LavaRunError: Lava raised, died or outlived the deadline.
     """
+    if runtime not in get_args(Runtime):
+        raise InputError(f"no runtime '{runtime}'; allowed: local, lava")
     plan = make_plan(graph, inputs)
     require_lava()
     with tempfile.TemporaryDirectory(prefix="spikewright-lava-") as name:
@@ -93,16 +97,8 @@ def _read_trace(
     node = graph.nodes[graph.output_name]
     assert isinstance(node, n.Output)  # noqa: S101 - by definition of output_name
     raw = _read_recording(folder, samples, len(plan.recorded))
-    meta = {
-        "backend": "lava",
-        "runtime": runtime,
-        "arithmetic": plan.tag,
-        "dt_s": graph.dt_s,
-        "steps": plan.steps,
-        "arrival": dict(graph.arrival),
-        "versions": versions(),
-        "graph_sha256": graph.fingerprint(),
-    }
+    meta = run_meta(graph, "lava", plan.steps)
+    meta |= {"runtime": runtime, "lava_nc": versions()["lava-nc"]}
     return SpikeTrace(spikes, raw * np.float64(node.scale), meta)
 
 

@@ -37,12 +37,12 @@ def graph_with(edges=EDGES, arrival=ARRIVAL, stage=Stage.QUANTIZED, **nodes):
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        (np.zeros((2, 2)), r"shape \(2, 2\); needed: \(samples, steps, 2\)"),
-        (np.zeros((1, 2, 3)), r"needed: \(samples, steps, 2\)"),
-        (np.zeros((0, 2, 2)), "at least one sample and step"),
-        (np.full((1, 2, 2), 2), r"inputs\[0, 0, 0\] = 2; a QUANTIZED graph"),
-        (np.full((1, 2, 2), np.nan), "all finite"),
-        (np.full((1, 2, 2), "1"), "must be real numbers"),
+        (np.zeros((2, 2)), r"\(2, 2\).*\(samples, steps, 2\)"),
+        (np.zeros((1, 2, 3)), r"\(1, 2, 3\).*\(samples, steps, 2\)"),
+        (np.zeros((0, 2, 2)), r"\(0, 2, 2\).*\(samples, steps, 2\)"),
+        (np.full((1, 2, 2), 2), "takes spikes, 0 or 1"),
+        (np.full((1, 2, 2), np.nan), "finite numbers"),
+        (np.full((1, 2, 2), "1"), "finite numbers"),
     ],
 )
 def test_inputs_that_do_not_fit(inputs, message):
@@ -98,6 +98,11 @@ def test_neurons_that_would_act_before_their_data_arrive(threshold, bias, messag
     graph = graph_with(a=neurons, stage=Stage.TIMED)
     with pytest.raises(GraphError, match=f"node 'a': .*{message}"):
         run_lava(graph, SPIKES)
+
+
+def test_an_unknown_runtime():
+    with pytest.raises(InputError, match="no runtime 'ray'; allowed: local, lava"):
+        run_lava(graph_with(), SPIKES, runtime="ray")
 
 
 def test_only_lowered_graphs_run():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from lava.magma.core.process.ports.ports import create_port_id
 from lava.magma.core.process.process import AbstractProcess
 from lava.proc.dense.process import Dense
 
-from spikewright.errors import GraphError, LavaRunError
+from spikewright.errors import LavaRunError
 from spikewright.simulate.lava_backend.engine.network import Network
 from spikewright.simulate.lava_backend.engine.processes.delay import DelayLine
 from spikewright.simulate.lava_backend.engine.processes.synapses import LinearSynapses
@@ -69,11 +69,7 @@ class Receiver:
 
 
 class LocalRuntime:
-    """A compiled network that can be run again and again, each time from rest.
-
-    Raises:
-        GraphError: a loop holds no synapses and no delay, so no order exists.
-    """
+    """A compiled network that can be run again and again, each time from rest."""
 
     def __init__(self, network: Network) -> None:
         executable = network.source.compile(network.config, {})
@@ -85,7 +81,7 @@ class LocalRuntime:
             self._wire(channel)
             if not isinstance(channel.src_process, SENDS_FIRST):
                 before[channel.dst_process].add(channel.src_process)
-        self._order = _sorted(before)
+        self._order = list(TopologicalSorter(before).static_order())
 
     def _wire(self, channel: Any) -> None:
         """Connect two builders by a queue, as lava.magma.runtime does by channels."""
@@ -117,13 +113,3 @@ class LocalRuntime:
             for model in models.values():
                 model.time_step += 1  # Lava's time starts at 1
                 model.run_spk()
-
-
-def _sorted(
-    before: Mapping[AbstractProcess, set[AbstractProcess]],
-) -> list[AbstractProcess]:
-    try:
-        return list(TopologicalSorter(before).static_order())
-    except CycleError as error:
-        names = " -> ".join(process.name for process in error.args[1])
-        raise GraphError(f"a loop without synapses: {names}") from error

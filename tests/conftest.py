@@ -1,0 +1,132 @@
+"""Fixtures that several folders share. The graphs here are random but seeded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from spikewright.graph import Edge, Graph, Stage
+from spikewright.nodes import (
+    IF,
+    LI,
+    LIF,
+    Affine,
+    Delay,
+    Input,
+    Linear,
+    Node,
+    Output,
+    Scale,
+    Threshold,
+)
+
+DT_S = 1e-3
+MakeGraph = Callable[[int], Graph]
+
+
+def _dyadic(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Multiples of 1/8 in [-1, 1]: sums are exact in any order, and ties are common."""
+    return rng.integers(-8, 9, shape) / 8
+
+
+def _neuron(rng: np.random.Generator, size: int) -> Node:
+    threshold = np.full(size, rng.integers(2, 9) / 8)
+    ones, zeros = np.ones(size), np.zeros(size)
+    match rng.integers(3):
+        case 0:  # decay 1/2: tau = 2 dt, r = tau / dt
+            tau = np.full(size, 2 * DT_S)
+            leak = _dyadic(rng, size) * (rng.random() < 0.5)
+            return LIF(tau, 2 * ones, leak, threshold, zeros)
+        case 1:
+            return IF(ones / DT_S, threshold, zeros)
+        case _:
+            return Threshold(threshold)
+
+
+def _branching(seed: int) -> Graph:
+    """A random net: branches of unequal depth, biases, delays, self-loops, fan-in."""
+    rng = np.random.default_rng(seed)
+    sizes = {"input": 6}
+    nodes: dict[str, Node] = {"input": Input((6,))}
+    edges: list[Edge] = []
+
+    def connect(source: str, target: str, size: int) -> None:
+        name = f"{source}_{target}"
+        weight = _dyadic(rng, size, sizes[source])
+        if rng.random() < 0.5:
+            nodes[name] = Affine(weight, _dyadic(rng, size))
+        else:
+            nodes[name] = Linear(weight)
+        edges.append(Edge(source, name))
+        last = name
+        if rng.random() < 0.3:
+            nodes[f"{name}_scale"] = Scale(np.full(size, 0.5))
+            edges.append(Edge(last, f"{name}_scale"))
+            last = f"{name}_scale"
+        if rng.random() < 0.3:
+            nodes[f"{name}_late"] = Delay(np.full(size, DT_S * rng.integers(1, 4)))
+            edges.append(Edge(last, f"{name}_late"))
+            last = f"{name}_late"
+        edges.append(Edge(last, target))
+
+    for index in range(5):
+        name, size = f"n{index}", int(rng.integers(3, 8))
+        before = list(sizes)
+        sizes[name] = size
+        chosen = rng.permutation(before)[: rng.integers(1, 3)]
+        for source in {before[-1], *map(str, chosen)}:
+            connect(source, name, size)
+        nodes[name] = _neuron(rng, size)
+        if rng.random() < 0.4:
+            connect(name, name, size)
+    last = list(sizes)[-1]
+    nodes["output"] = Output((sizes[last],))
+    edges.append(Edge(last, "output"))
+    if rng.random() < 0.5:
+        connect("n1", "output", sizes[last])
+    order = sorted(edges, key=lambda edge: (edge.source, edge.target))
+    return Graph(nodes, tuple(order), Stage.CONTINUOUS)
+
+
+@pytest.fixture
+def make_graph() -> MakeGraph:
+    """Return a CONTINUOUS graph with dyadic weights for a seed."""
+    return _branching
+
+
+@pytest.fixture
+def readout_graph() -> Graph:
+    """A LIF population with bias whose spikes an LI integrates: a graded output."""
+    rng = np.random.default_rng(5)
+    nodes: dict[str, Node] = {
+        "input": Input((6,)),
+        "fc": Affine(_dyadic(rng, 8, 6), _dyadic(rng, 8)),
+        "lif": LIF(np.full(8, 2 * DT_S), np.full(8, 2.0), *np.zeros((1, 8)), np.ones(8) / 2, np.zeros(8)),
+        "head": Linear(_dyadic(rng, 3, 8)),
+        "li": LI(np.full(3, 4 * DT_S), np.full(3, 4.0), np.zeros(3)),
+        "output": Output((3,)),
+    }  # fmt: skip
+    names = list(nodes)
+    edges = tuple(Edge(a, b) for a, b in zip(names, names[1:], strict=False))
+    return Graph(nodes, edges, Stage.CONTINUOUS)
+
+
+@pytest.fixture
+def spikes() -> Callable[[Graph, int], np.ndarray]:
+    """Return random spikes for a graph's input: 4 samples of 9 steps, rate 0.5."""
+
+    def make(graph: Graph, seed: int = 0) -> np.ndarray:
+        node = graph.nodes[graph.input_name]
+        assert isinstance(node, Input)
+        rng = np.random.default_rng(seed)
+        return (rng.random((4, 9, *node.shape)) < 0.5).astype(np.uint8)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dt_s() -> float:
+    """Time step of the graphs above, in seconds."""
+    return DT_S

@@ -7,7 +7,7 @@ longest path from the input, and shorter edges get the difference as axonal dela
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,22 +87,26 @@ def _arrival_times(graph: Graph, every: Sequence[Hop]) -> dict[str, int]:
         for name, node in graph.nodes.items()
         if isinstance(node, (*POPULATIONS, Output))
     }
-    late: list[Hop] = []
+    came_from: dict[str, str] = {}
     for _ in range(len(arrival) + 1):
-        late = [hop for hop in every if _lag(arrival, hop) > 0]
-        for hop in late:
-            arrival[hop.target] += max(0, _lag(arrival, hop))
-        if not late:
+        is_settled = True
+        for hop in every:
+            reached = arrival[hop.source] + hop.latency - hop.first.delay
+            if reached > arrival[hop.target]:
+                arrival[hop.target], is_settled = reached, False
+                came_from[hop.target] = hop.source
+        if is_settled:
             return arrival
-    raise GraphError(_loop_message(late))
+    raise GraphError(_loop_message(came_from))
 
 
-def _lag(arrival: dict[str, int], hop: Hop) -> int:
-    return arrival[hop.source] + hop.latency - hop.first.delay - arrival[hop.target]
-
-
-def _loop_message(late: Sequence[Hop]) -> str:
-    members = sorted({hop.target for hop in late})
+def _loop_message(came_from: Mapping[str, str]) -> str:
+    """Name a loop: walk back until a population comes again."""
+    name, seen = next(reversed(came_from)), list[str]()
+    while name not in seen:
+        seen.append(name)
+        name = came_from[name]
+    members = sorted(seen[seen.index(name) :])
     return (
         f"loop through {', '.join(members)}: on the chip every synapse takes one step, "
         "so a loop through k synapses takes k steps, but the graph allows fewer; "

@@ -51,7 +51,7 @@ def discretize(graph: Graph, *, dt_s: float) -> Graph:
     return Graph(nodes, _delayed(graph, nodes), Stage.DISCRETE, dt_s)
 
 
-# --- nodes ---------------------------------------------------------------------------
+# --- nodes -------------------------------------------------------------------------
 
 
 def _discrete(name: str, node: n.Node, dt_s: float) -> n.Node:
@@ -85,9 +85,10 @@ def _spiking(name: str, node: n.LIF | n.IF, dt_s: float) -> n.SpikingNeurons:
     _check_alike(name, node.r, threshold, node.v_reset)
     if isinstance(node, n.IF):
         gain, bias = _gain(name, _float64(node.r) * dt_s), np.zeros(threshold.shape)
-        return n.SpikingNeurons(np.ones(threshold.shape), threshold / gain, bias)
+        threshold = _per_unit(name, threshold, gain)
+        return n.SpikingNeurons(np.ones(threshold.shape), threshold, bias)
     decay, gain, bias = _leaky(name, node, dt_s)
-    return n.SpikingNeurons(decay, _finite(name, threshold / gain), bias)
+    return n.SpikingNeurons(decay, _per_unit(name, threshold, gain), bias)
 
 
 def _integrators(name: str, node: n.LI | n.I, dt_s: float) -> n.Integrators:
@@ -106,7 +107,7 @@ def _leaky(
     tau_s, r = _float64(node.tau_s), _float64(node.r)
     decay = _decay(name, tau_s, dt_s)
     gain = _gain(name, r * dt_s / tau_s)
-    return decay, gain, _finite(name, _float64(node.v_leak) / r)
+    return decay, gain, _per_unit(name, _float64(node.v_leak), r)
 
 
 def _decay(name: str, tau_s: n.FloatArray, dt_s: float) -> n.FloatArray:
@@ -164,20 +165,22 @@ def _check_alike(name: str, *parameters: n.FloatArray) -> None:
         )
 
 
-def _finite(name: str, values: n.FloatArray) -> n.FloatArray:
-    if not np.isfinite(values).all():
+def _per_unit(name: str, values: n.FloatArray, unit: n.FloatArray) -> n.FloatArray:
+    with np.errstate(over="ignore"):
+        scaled: n.FloatArray = values / unit
+    if not np.isfinite(scaled).all():
         raise GraphError(
             f"node '{name}': r is so small that threshold or bias per unit of input is "
             "not finite; move the factor into the weights"
         )
-    return values
+    return scaled
 
 
 def _float64(values: n.FloatArray) -> n.FloatArray:
     return values.astype(np.float64)
 
 
-# --- edges ---------------------------------------------------------------------------
+# --- edges -------------------------------------------------------------------------
 
 
 def _delayed(graph: Graph, nodes: dict[str, n.Node]) -> tuple[Edge, ...]:

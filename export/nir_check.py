@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import h5py  # type: ignore[import-untyped]  # has no type hints
+import h5py
 
 from spikewright.errors import GraphError, InputError, UnsupportedNodeError
 from spikewright.export.nir_heap import check_heaps
@@ -271,7 +271,10 @@ def _dt_s(path: Path, graph: Any) -> float | None:
     metadata = graph.get("metadata")
     if not isinstance(metadata, h5py.Group) or "dt_s" not in metadata:
         return None
-    dt_s = float(metadata["dt_s"][()])
+    recorded = metadata["dt_s"]
+    if not isinstance(recorded, h5py.Dataset) or recorded.dtype.kind not in "iuf":
+        raise InputError(f"{path}: records a time step that is no number; {_CURE}")
+    dt_s = float(recorded[()])
     if not (isfinite(dt_s) and dt_s > 0):
         raise InputError(
             f"{path}: records a time step of {dt_s} s; allowed: finite and positive; "

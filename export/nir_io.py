@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import nir  # type: ignore[import-untyped]  # has no type hints
+import nir
 import numpy as np
 
 from spikewright.errors import GraphError, InputError, UnsupportedNodeError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import nir  # type: ignore[import-untyped]  # has no type hints
+import nir
 import numpy as np
 import numpy.typing as npt
 

@@ -193,7 +193,7 @@ def _update(
     node: QuantizedNeurons | QuantizedIntegrators,
     a: IntArray,
 ) -> Signal:
-    """Step: v = rsz(v (4096 - dv), 12) + (a << 6); s = v > (vth << 6); v = 0 where s."""
+    """v = rsz(v (4096 - dv), 12) + (a << 6); s = v > (vth << 6); v = 0 where s."""  # noqa: D403
     kept = shift_to_zero(v[name] * (DECAY_ONE - node.dv), DECAY_BITS)
     potential: IntArray = kept + (a << STATE_BITS)
     _refuse_overflow(f"potential of node '{name}'", potential, STATE_LIMIT)

@@ -9,10 +9,8 @@ Samples run one by one, so a result never depends on what else is in the batch.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +18,7 @@ import numpy.typing as npt
 from spikewright import nodes as n
 from spikewright.errors import GraphError, InputError
 from spikewright.graph import Graph, Stage
+from spikewright.simulate.inputs import check_inputs, is_binary, run_meta
 from spikewright.simulate.reference_nodes import (
     V_LIMIT,
     Signal,
@@ -64,31 +63,10 @@ def run_reference(
     plan = make_plan(graph, checked.shape[1])
     runs = [_run_sample(plan, sample) for sample in checked]
     spikes = {name: np.stack([run.spikes[name] for run in runs]) for name in plan.reads}
-    if np.isin(checked, (0, 1)).all():
+    if is_binary(checked):
         spikes = {graph.input_name: checked.astype(np.uint8), **spikes}
     output = np.stack([run.output for run in runs])
-    return SpikeTrace(spikes, output, _meta(graph, plan.steps))
-
-
-def _meta(graph: Graph, steps: int) -> dict[str, object]:
-    fixed = graph.stage is Stage.QUANTIZED
-    try:
-        version = metadata.version("spikewright")
-    except metadata.PackageNotFoundError:
-        version = "not installed"
-    return {
-        "backend": "reference",
-        "arithmetic": "fixed" if fixed else "float",
-        "dt_s": graph.dt_s,
-        "steps": steps,
-        "arrival": dict(graph.arrival),
-        "graph_sha256": graph.fingerprint(),
-        "versions": {
-            "spikewright": version,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    }
+    return SpikeTrace(spikes, output, run_meta(graph, "reference", plan.steps))
 
 
 # --- before the run ------------------------------------------------------------------
@@ -97,25 +75,7 @@ def _meta(graph: Graph, steps: int) -> dict[str, object]:
 def _checked(graph: Graph, inputs: npt.ArrayLike, steps: int | None) -> Signal:
     """Return inputs of the right shape, finite, as float64 or int64, cut to `steps`."""
     array = np.asarray(inputs)
-    node = graph.nodes[graph.input_name]
-    assert isinstance(node, n.Input)  # noqa: S101 - input_name finds Inputs only
-    if array.ndim < 2 or array.shape[2:] != node.shape or 0 in array.shape:
-        wanted = ", ".join(["samples", "steps", *map(str, node.shape)])
-        raise InputError(
-            f"inputs have shape {array.shape}; allowed: ({wanted}), samples and steps "
-            f"1 or more, for the Input '{graph.input_name}'; reshape them"
-        )
-    if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
-        raise InputError(
-            f"inputs of type {array.dtype} are not all finite numbers; allowed: finite "
-            "numbers; look for NaN, infinity or text"
-        )
-    if graph.stage is Stage.QUANTIZED and not np.isin(array, (0, 1)).all():
-        strange = array[~np.isin(array, (0, 1))][0]
-        raise InputError(
-            f"inputs hold {strange}; allowed for a QUANTIZED graph: 0 and 1; encode "
-            "them as spikes"
-        )
+    check_inputs(graph, array)
     if steps is not None and not 1 <= steps <= array.shape[1]:
         raise InputError(
             f"steps is {steps}; allowed: 1 to {array.shape[1]}, the steps of the "

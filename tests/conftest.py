@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -109,7 +110,7 @@ def readout_graph() -> Graph:
         "output": Output((3,)),
     }  # fmt: skip
     names = list(nodes)
-    edges = tuple(Edge(a, b) for a, b in zip(names, names[1:], strict=False))
+    edges = tuple(Edge(a, b) for a, b in pairwise(names))
     return Graph(nodes, edges, Stage.CONTINUOUS)
 
 

@@ -1,1 +1,167 @@
-"""Spikewright: from a trained spiking model to an energy report."""
+"""Spikewright: from a trained spiking model to an energy report.
+
+    graph = sw.lower(sw.read_nir("student.nir"), dt_s=1e-4).graph
+    trace = sw.run(graph, spikes, backend="lava")
+    print(sw.estimate_energy(sw.count_operations(graph, trace), sw.load_profile("loihi1"),
+                             arithmetic="fixed", samples=trace.samples).total_j)
+
+Names are loaded when they are first used: `import spikewright` itself costs nothing.
+What needs torch is not here but in `spikewright.train`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spikewright.counting import count_operations, row_of_nodes
+    from spikewright.counts import OperationCount
+    from spikewright.errors import (
+        BackendMissingError,
+        ConfigError,
+        GraphError,
+        InputError,
+        LavaRunError,
+        OverflowDetectedError,
+        ProfileError,
+        SpikewrightError,
+        UnsupportedNodeError,
+    )
+    from spikewright.export.deployment import (
+        Deployment,
+        encode_texts,
+        logits_of,
+        read_deployment,
+        write_deployment,
+    )
+    from spikewright.export.lower import Lowering, lower
+    from spikewright.export.nir_io import read_nir, read_nir_dt, write_nir
+    from spikewright.files import read_graph, read_trace, write_graph, write_trace
+    from spikewright.graph import Edge, Graph, Stage
+    from spikewright.hardware_profiles.comparison import StudentWork
+    from spikewright.hardware_profiles.energy import EnergyReport, estimate_energy
+    from spikewright.hardware_profiles.profile import (
+        HardwareProfile,
+        list_profiles,
+        load_profile,
+    )
+    from spikewright.hardware_profiles.report import ComparisonReport, compare
+    from spikewright.hardware_profiles.teacher import (
+        TransformerShape,
+        count_teacher,
+        count_teacher_sentences,
+        find_teacher,
+        read_teacher_config,
+    )
+    from spikewright.simulate.compare import compare_traces
+    from spikewright.simulate.run import Backend, run
+    from spikewright.trace import SpikeTrace
+
+__all__ = [
+    "Backend",
+    "BackendMissingError",
+    "ComparisonReport",
+    "ConfigError",
+    "Deployment",
+    "Edge",
+    "EnergyReport",
+    "Graph",
+    "GraphError",
+    "HardwareProfile",
+    "InputError",
+    "LavaRunError",
+    "Lowering",
+    "OperationCount",
+    "OverflowDetectedError",
+    "ProfileError",
+    "SpikeTrace",
+    "SpikewrightError",
+    "Stage",
+    "StudentWork",
+    "TransformerShape",
+    "UnsupportedNodeError",
+    "compare",
+    "compare_traces",
+    "count_operations",
+    "count_teacher",
+    "count_teacher_sentences",
+    "encode_texts",
+    "estimate_energy",
+    "find_teacher",
+    "list_profiles",
+    "load_profile",
+    "logits_of",
+    "lower",
+    "read_deployment",
+    "read_graph",
+    "read_nir",
+    "read_nir_dt",
+    "read_teacher_config",
+    "read_trace",
+    "row_of_nodes",
+    "run",
+    "write_deployment",
+    "write_graph",
+    "write_nir",
+    "write_trace",
+]
+
+_HOMES = {
+    "counting": ("count_operations", "row_of_nodes"),
+    "counts": ("OperationCount",),
+    "errors": (
+        "BackendMissingError",
+        "ConfigError",
+        "GraphError",
+        "InputError",
+        "LavaRunError",
+        "OverflowDetectedError",
+        "ProfileError",
+        "SpikewrightError",
+        "UnsupportedNodeError",
+    ),
+    "export.deployment": (
+        "Deployment",
+        "encode_texts",
+        "logits_of",
+        "read_deployment",
+        "write_deployment",
+    ),
+    "export.lower": ("Lowering", "lower"),
+    "export.nir_io": ("read_nir", "read_nir_dt", "write_nir"),
+    "files": ("read_graph", "read_trace", "write_graph", "write_trace"),
+    "graph": ("Edge", "Graph", "Stage"),
+    "hardware_profiles.comparison": ("StudentWork",),
+    "hardware_profiles.energy": ("EnergyReport", "estimate_energy"),
+    "hardware_profiles.profile": ("HardwareProfile", "list_profiles", "load_profile"),
+    "hardware_profiles.report": ("ComparisonReport", "compare"),
+    "hardware_profiles.teacher": (
+        "TransformerShape",
+        "count_teacher",
+        "count_teacher_sentences",
+        "find_teacher",
+        "read_teacher_config",
+    ),
+    "simulate.compare": ("compare_traces",),
+    "simulate.run": ("Backend", "run"),
+    "trace": ("SpikeTrace",),
+}
+"""module -> the public names that live in it; a test compares it with the imports"""
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+if not TYPE_CHECKING:  # or type checkers would accept any name
+
+    def __getattr__(name: str) -> object:
+        """Load a public name from its home."""
+        if name not in _HOME_OF:
+            raise AttributeError(
+                f"spikewright has no '{name}'; it has {', '.join(__all__)}"
+            )
+        module = importlib.import_module(f"spikewright.{_HOME_OF[name]}")
+        value = globals()[name] = getattr(module, name)
+        return value
+
+    def __dir__() -> list[str]:
+        """List what can be used, loaded or not."""
+        return sorted({*globals(), *__all__})

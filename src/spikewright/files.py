@@ -29,20 +29,49 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder does not exist or cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = part_of(path)
     try:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error}") from error
+        raise cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # not there, or nowhere it could be
+            temporary.unlink()
+
+
+def part_of(path: Path) -> Path:
+    """Name the hidden neighbor in which `path` is built.
+
+    Raises:
+        InputError: `path` is a folder without a name, such as `.` or `/`.
+    """
+    if not path.name or path.name == "..":
+        raise InputError(f"{path}: cannot be written over; give a name in it")
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def cannot_write(path: Path, error: OSError) -> InputError:
+    """Say in one line that and why `path` cannot be written."""
+    if not path.parent.is_dir():
+        return InputError(f"{path}: there is no folder {path.parent}; make it first")
+    reason = " ".join((error.strerror or str(error)).split())
+    return InputError(f"{path}: cannot be written: {reason}; choose another place")
 
 
 def write_arrays(path: Path, arrays: Arrays) -> None:
-    """Write a compressed .npz, without pickle."""
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    """Write a compressed .npz, without pickle; the same arrays give the same bytes.
+
+    Raises:
+        InputError: the folder does not exist or cannot be written.
+    """
+    with (
+        whole_file(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -18,7 +21,7 @@ def chain(**nodes: n.Node) -> Graph:
     """Input -> nodes in order -> Output, all of shape (1,)."""
     every = {"in": n.Input((1,)), **nodes, "out": n.Output((1,))}
     names = list(every)
-    edges = tuple(Edge(a, b) for a, b in zip(names, names[1:], strict=False))
+    edges = tuple(Edge(a, b) for a, b in pairwise(names))
     return Graph(every, edges, Stage.CONTINUOUS)
 
 
@@ -31,7 +34,7 @@ def only(node: n.Node, dt_s: float) -> n.Node:
     return discretize(chain(x=node), dt_s=dt_s).nodes["x"]
 
 
-# --- values ---------------------------------------------------------------------------
+# --- values ------------------------------------------------------------------------
 
 
 def test_lif_by_hand() -> None:
@@ -73,7 +76,7 @@ def test_one_value_a_neuron_is_kept() -> None:
         np.array([0.002, 0.004]),
         np.array([2.0, 4.0]),
         np.zeros(2),
-        *np.eye(2)[:1],
+        np.array([1.0, 0.0]),
         np.zeros(2),
     )
     graph = Graph(
@@ -112,7 +115,7 @@ def test_a_decay_that_was_no_float32_is_left_alone() -> None:
 
 
 def test_float32_parameters_are_computed_in_float64() -> None:
-    r = np.float32([0.1])
+    r: Any = np.array([0.1], np.float32)
     node = only(n.IF(r, ONE, ZERO), 1e-3)
     assert isinstance(node, n.SpikingNeurons)
     assert node.threshold[0] == 1 / (float(r[0]) * 1e-3)
@@ -144,7 +147,7 @@ def test_linear_maps_order_and_stage() -> None:
     assert got.edges == graph.edges
 
 
-# --- loops ----------------------------------------------------------------------------
+# --- loops -------------------------------------------------------------------------
 
 
 def looped(*edges: tuple[str, str], **nodes: n.Node) -> Graph:
@@ -196,7 +199,7 @@ def test_a_delay_of_no_step_is_no_memory() -> None:
         discretize(graph, dt_s=1e-3)
 
 
-# --- refusals -------------------------------------------------------------------------
+# --- refusals ----------------------------------------------------------------------
 
 
 def assert_refused(node: n.Node, match: str, dt_s: float = 1e-3) -> None:

@@ -25,7 +25,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 def lif(**changes: Any) -> nir.LIF:
     names = ("tau", "r", "v_leak", "v_threshold", "v_reset")
     given = dict(zip(names, (1e-3, 10.0, 0.0, 1.0, 0.0), strict=True))
-    return nir.LIF(**{k: np.full(3, v) for k, v in (given | changes).items()})
+    return nir.LIF(*(np.full(3, v) for v in (given | changes).values()))
 
 
 def write(
@@ -59,7 +59,7 @@ def replace(group: Any, name: str, value: Any) -> None:
     group[name] = value
 
 
-# --- files -----------------------------------------------------------------------------
+# --- files -------------------------------------------------------------------------
 
 
 def test_refuses_a_missing_file(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_refuses_a_recorded_time_step_that_is_nonsense(edited: Any) -> None:
         read_nir_dt(path)
 
 
-# --- nodes -----------------------------------------------------------------------------
+# --- nodes -------------------------------------------------------------------------
 
 
 def test_names_the_kind_it_does_not_read_and_those_it_does(tmp_path: Path) -> None:
@@ -229,7 +229,10 @@ CONV_OPTIONS = {
 def test_refuses_a_convolution_by_its_option(
     tmp_path: Path, option: str, given: tuple[Any, ...]
 ) -> None:
-    conv = nir.Conv1d(5, np.ones((2, 2, 3)), *given, np.ones(2))
+    stride, padding, dilation, groups = given
+    conv = nir.Conv1d(
+        5, np.ones((2, 2, 3)), stride, padding, dilation, groups, np.ones(2)
+    )
     path = write(tmp_path / "g.nir", conv, (2, 5), conv.output_type["output"])
     name = option.split("=", maxsplit=1)[0]
     with pytest.raises(
@@ -284,7 +287,7 @@ def test_refuses_integers_that_float64_cannot_hold(tmp_path: Path) -> None:
         read_nir(path)
 
 
-# --- wiring ----------------------------------------------------------------------------
+# --- wiring ------------------------------------------------------------------------
 
 
 def rewired(edited: Any, *edges: tuple[str, str]) -> Path:
@@ -305,7 +308,7 @@ def test_refuses_an_edge_without_an_end(edited: Any) -> None:
 
 def test_refuses_a_double_edge(edited: Any) -> None:
     path = rewired(edited, ("in", "x"), ("in", "x"), ("x", "out"))
-    with pytest.raises(GraphError, match="edge in -> x occurs twice; .*Scale of 2"):
+    with pytest.raises(GraphError, match=r"edge in -> x occurs twice; .*Scale of 2"):
         read_nir(path)
 
 

@@ -7,6 +7,7 @@ All record dt_s in the metadata of the graph.
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import nir
@@ -22,7 +23,7 @@ TIES_DT_S = 2.0**-10
 def beta_lif(
     shape: tuple[int, ...], beta: float, threshold: float, dt_s: float = DT_S
 ) -> nir.LIF:
-    """v <- beta v + a: what `snn.Leaky(beta, threshold, reset_mechanism="zero")` does."""
+    """v <- beta v + a, as `snn.Leaky(beta, threshold, reset_mechanism="zero")`."""
     tau = np.full(shape, dt_s / (1 - float(np.float32(beta))))
     zero = np.zeros(shape)
     return nir.LIF(tau, tau / dt_s, zero, np.full(shape, threshold), zero)
@@ -43,7 +44,7 @@ def ends(inputs: tuple[int, ...], outputs: tuple[int, ...]) -> dict[str, nir.NIR
 
 
 def chain(*names: str) -> Edges:
-    return list(zip(names[:-1], names[1:], strict=True))
+    return list(pairwise(names))
 
 
 def graph(nodes: dict[str, nir.NIRNode], edges: Edges, dt_s: float) -> nir.NIRGraph:
@@ -116,15 +117,14 @@ def chip_attention() -> nir.NIRGraph:
 
 
 def random_branching() -> nir.NIRGraph:
-    """Branches of depth 0, 1, 2 and 3 that meet; biases, delays, leaks, gains not 1."""
+    """Branches of depth 0, 1, 2 and 3 that meet; biases, delay, leaks, a gain not 1."""
     rng = np.random.default_rng(4)
     shape = (10,)
-    tau = rng.uniform(5e-4, 2e-3, 10)
     leaky = nir.LIF(
-        tau,
-        rng.uniform(0.5, 2.0, 10),
+        np.full(10, 1.25e-3),
+        np.full(10, 1.5),
         rng.normal(0.0, 0.02, 10),
-        rng.uniform(0.03, 0.08, 10),
+        np.full(10, 0.07),
         np.zeros(10),
     )
     nodes = {
@@ -158,7 +158,7 @@ def li_readout() -> nir.NIRGraph:
     bias = rng.normal(0.1, 0.1, channels).astype(np.float32)
     width = channels * (tokens - 2)
     readout = nir.LI(
-        np.array([1e-3, 2e-3, 4e-3]), np.ones(classes), np.array([0.0, 0.01, -0.02])
+        np.full(classes, 2e-3), np.ones(classes), np.array([0.0, 0.01, -0.02])
     )
     nodes = {
         **ends((2, tokens), (classes,)),
@@ -173,8 +173,31 @@ def li_readout() -> nir.NIRGraph:
     )
 
 
+def heterogeneous() -> nir.NIRGraph:
+    """Every neuron with its own tau, r, leak and threshold: more than Loihi shares."""
+    rng = np.random.default_rng(7)
+    lif = nir.LIF(
+        rng.uniform(5e-4, 2e-3, 8),
+        rng.uniform(0.5, 2.0, 8),
+        rng.normal(0.0, 0.02, 8),
+        rng.uniform(0.03, 0.08, 8),
+        np.zeros(8),
+    )
+    readout = nir.LI(
+        np.array([1e-3, 2e-3, 4e-3]), rng.uniform(0.5, 2.0, 3), rng.normal(0, 0.02, 3)
+    )
+    nodes = {
+        **ends((5,), (3,)),
+        "fc1": affine(rng, 8, 5),
+        "lif": lif,
+        "fc2": affine(rng, 3, 8),
+        "li": readout,
+    }
+    return graph(nodes, chain("input", "fc1", "lif", "fc2", "li", "output"), DT_S)
+
+
 def ties() -> nir.NIRGraph:
-    """Dyadic weights, decay 1/2, threshold 1: v == threshold often, and must not fire."""
+    """Dyadic weights, decay 1/2, threshold 1: v == threshold often, with no spike."""
     rng = np.random.default_rng(6)
 
     def dyadic(targets: int, sources: int) -> nir.Affine:
@@ -201,12 +224,21 @@ def ties() -> nir.NIRGraph:
     return graph(nodes, edges, TIES_DT_S)
 
 
-GOLDEN = (residual_bias, recurrent, chip_attention, random_branching, li_readout, ties)
+GOLDEN = (
+    residual_bias,
+    recurrent,
+    chip_attention,
+    random_branching,
+    li_readout,
+    heterogeneous,
+    ties,
+)
 
 
 def main(folder: Path) -> None:
     for make in GOLDEN:
-        nir.write(folder / f"{make.__name__}.nir", make(), compression=None)
+        path = folder / f"{make.__name__}.nir"
+        nir.write(path, make(), compression=None)  # pyright: ignore[reportArgumentType]
 
 
 if __name__ == "__main__":

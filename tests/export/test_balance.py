@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spikewright.errors import GraphError
+from spikewright.export.balance import balance_delays
+from spikewright.export.lower import lower
+from spikewright.graph import Edge, Graph, Stage
+from spikewright.nodes import (
+    LIF,
+    Affine,
+    Delay,
+    Input,
+    Linear,
+    Node,
+    Output,
+    Threshold,
+)
+from spikewright.simulate.reference import run_reference
+
+DT_S = 1e-3
+
+
+def _timed(nodes: dict[str, Node], *edges: tuple[str, str]) -> Graph:
+    graph = Graph(nodes, tuple(Edge(*edge) for edge in edges), Stage.CONTINUOUS)
+    return lower(graph, dt_s=DT_S, to=Stage.TIMED).graph
+
+
+def _residual() -> Graph:
+    """n2 sees the input directly and, with a bias, through n1."""
+    return _timed(
+        {
+            "input": Input((1,)),
+            "up": Affine(np.array([[2.0]]), np.array([0.25])),
+            "n1": Threshold(np.ones(1)),
+            "down": Affine(np.array([[1.0]]), np.array([0.5])),
+            "n2": Threshold(np.array([2.0])),
+            "output": Output((1,)),
+        },
+        ("input", "up"),
+        ("up", "n1"),
+        ("n1", "down"),
+        ("down", "n2"),
+        ("input", "n2"),
+        ("n2", "output"),
+    )
+
+
+def _delay(graph: Graph, source: str, target: str) -> int:
+    (found,) = [e for e in graph.edges if (e.source, e.target) == (source, target)]
+    return found.delay
+
+
+def test_arrival_is_the_longest_path() -> None:
+    graph = _residual()
+    assert dict(graph.arrival) == {
+        "bias_line": 0, "input": 0, "n1": 1, "n2": 2, "output": 2,
+    }  # fmt: skip
+
+
+def test_the_shorter_branch_and_the_biases_wait() -> None:
+    graph = _residual()
+    # input -> n2 takes 1 synapse, input -> n1 -> n2 takes 2: one step to wait.
+    assert _delay(graph, "input", "input_to_n2") == 1
+    assert _delay(graph, "input", "up") == 0
+    # The bias line is 1 synapse from both; n1's data come at 1, n2's at 2.
+    assert _delay(graph, "bias_line", "n1_bias") == 0
+    assert _delay(graph, "bias_line", "n2_bias") == 1
+
+
+def test_an_impulse_meets_itself_on_both_branches() -> None:
+    # x = 1: n1 gets 2.25 > 1 and fires; n2 gets 1 + 0.5 + 1 = 2.5 > 2 in the same step.
+    # Out of step it would get 1.5 at most and stay silent.
+    inputs = np.array([0, 1, 0, 0]).reshape(1, 4, 1)
+    trace = run_reference(_residual(), inputs)
+    np.testing.assert_array_equal(trace.spikes["n2"].ravel(), [0, 1, 0, 0])
+
+
+def test_a_self_loop_is_its_own_delay() -> None:
+    graph = _timed(
+        {
+            "input": Input((1,)),
+            "n": LIF(
+                np.array([2e-3]), np.array([2.0]), np.zeros(1), np.ones(1), np.zeros(1)
+            ),
+            "loop": Linear(np.ones((1, 1))),
+            "output": Output((1,)),
+        },
+        ("input", "n"),
+        ("n", "loop"),
+        ("loop", "n"),
+        ("n", "output"),
+    )  # fmt: skip
+    # arrival[n] - arrival[n] - 1 + 1 = 0: the synapse's own step is the loop's delay.
+    assert _delay(graph, "n", "loop") == 0
+
+
+def _two_cycle(*, delayed: bool) -> Graph:
+    nodes: dict[str, Node] = {
+        "input": Input((1,)),
+        "a": Threshold(np.ones(1)),
+        "b": Threshold(np.ones(1)),
+        "output": Output((1,)),
+    }
+    edges = [("input", "a"), ("a", "b"), ("b", "output")]
+    if delayed:
+        nodes["late"] = Delay(np.array([DT_S]))
+        edges += [("b", "late"), ("late", "a")]
+    else:
+        edges.append(("b", "a"))
+    return _timed(nodes, *edges)
+
+
+def test_a_loop_of_two_synapses_needs_two_steps() -> None:
+    # b -> a as a back edge has one step, but a -> b -> a takes two on the chip.
+    with pytest.raises(GraphError, match=r"loop through a, b: .* add a Delay"):
+        _two_cycle(delayed=False)
+    graph = _two_cycle(delayed=True)  # one step of back edge and one of Delay
+    assert _delay(graph, "b", "b_to_a") == 0
+
+
+def test_a_threshold_below_zero_is_refused() -> None:
+    with pytest.raises(GraphError, match="node 'n': threshold -1 is below 0"):
+        _timed(
+            {"input": Input((1,)), "n": Threshold(-np.ones(1)), "output": Output((1,))},
+            ("input", "n"),
+            ("n", "output"),
+        )
+
+
+def test_an_unfolded_graph_is_refused() -> None:
+    nodes: dict[str, Node] = {
+        "input": Input((1,)),
+        "fc": Linear(np.eye(1)),
+        "output": Output((1,)),
+    }
+    edges = (Edge("input", "fc"), Edge("fc", "output"))
+    graph = Graph(nodes, edges, Stage.DISCRETE, DT_S)
+    with pytest.raises(GraphError, match="run fold_connections first"):
+        balance_delays(graph)

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from spikewright.errors import GraphError
+from spikewright.export.quantize import quantize
+from spikewright.graph import Edge, Graph, Stage
+from spikewright.loihi import MAX_CURRENT, MAX_THRESHOLD
+from spikewright.nodes import (
+    SYNAPSES,
+    BiasLine,
+    DenseSynapses,
+    Input,
+    Integrators,
+    Node,
+    Output,
+    QuantizedIntegrators,
+    QuantizedNeurons,
+    SpikingNeurons,
+    Synapses,
+    TokenSynapses,
+)
+
+
+def _neurons(
+    size: int, *, decay: float = 0.5, threshold: float = 1.0
+) -> SpikingNeurons:
+    return SpikingNeurons(
+        np.full(size, decay), np.full(size, threshold), np.zeros(size)
+    )
+
+
+def _graph(synapses: Synapses, target: Node, source: Node | None = None) -> Graph:
+    """Input -> synapses -> target -> Output, TIMED."""
+    source = source or Input((synapses.weight.shape[-1],))
+    is_output = isinstance(target, Output)
+    nodes: dict[str, Node] = {"input": source, "w": synapses}
+    edges = [Edge("input", "w")]
+    if is_output:
+        nodes["output"] = target
+        edges.append(Edge("w", "output"))
+    else:
+        nodes |= {"n": target, "output": Output(target.shape)}  # type: ignore[union-attr]
+        edges += [Edge("w", "n"), Edge("n", "output")]
+    arrival = {"input": 0, "n": 1, "output": 1}
+    return Graph(nodes, tuple(edges), Stage.TIMED, 1e-3, arrival)
+
+
+def _quantized(weight: list[list[float]], **neuron: float) -> tuple[Synapses, Node]:
+    synapses = DenseSynapses(np.array(weight))
+    graph = quantize(_graph(synapses, _neurons(len(weight), **neuron)))
+    found = graph.nodes["w"]
+    assert isinstance(found, SYNAPSES)
+    return found, graph.nodes["n"]
+
+
+def test_the_scale_is_the_largest_that_fits_by_hand() -> None:
+    # Worst |a| = 1.5 + 0.5 = 2 per unit of scale; decay 1/2 lets v grow to twice that,
+    # so 2 * scale < 2**17 / 2 -> scale < 2**15 -> 2**14.
+    # Largest weight 1.5 * 2**14 = 24576 = 192 * 2**7; one sign, so 255 is the limit.
+    synapses, neurons = _quantized([[1.5, 0.5]])
+    assert isinstance(neurons, QuantizedNeurons)
+    assert (neurons.scale, neurons.vth, neurons.dv) == (2**14, 2**14, 2048)
+    np.testing.assert_array_equal(synapses.weight, [[192, 64]])
+    assert synapses.exponent == 7
+
+
+def test_mixed_signs_leave_seven_bits() -> None:
+    # 1.5 * 2**s / 2**7 <= 127 -> 2**s <= 10837 -> 2**13; |a| alone would allow 2**14.
+    synapses, neurons = _quantized([[1.5, -0.5]])
+    assert isinstance(neurons, QuantizedNeurons)
+    assert neurons.scale == 2**13
+    np.testing.assert_array_equal(synapses.weight, [[96, -32]])
+    assert synapses.exponent == 7
+
+
+def test_a_population_that_never_forgets_gets_headroom() -> None:
+    # Decay 1: 64 steps of the worst input must fit: 2 * scale * 64 < 2**17 -> 2**9.
+    _, neurons = _quantized([[1.5, 0.5]], decay=1.0)
+    assert isinstance(neurons, QuantizedNeurons)
+    assert neurons.scale == 2**9
+    assert neurons.dv == 0
+
+
+def test_the_threshold_register_limits_the_scale() -> None:
+    # 5000 * 2**4 = 80000 fits 17 bits, 5000 * 2**5 does not.
+    _, neurons = _quantized([[1.0, 0.5]], threshold=5000.0)
+    assert isinstance(neurons, QuantizedNeurons)
+    assert neurons.vth == 80000 <= MAX_THRESHOLD
+
+
+def test_thresholds_that_differ_fold_into_the_weights() -> None:
+    # Thresholds 1 and 2: the population keeps 2, and neuron 0 gets its weights doubled.
+    node = SpikingNeurons(np.full(2, 0.5), np.array([1.0, 2.0]), np.zeros(2))
+    graph = quantize(_graph(DenseSynapses(np.array([[0.5], [1.0]])), node))
+    weight = graph.nodes["w"].weight  # type: ignore[union-attr]
+    assert weight[0, 0] == weight[1, 0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_errs_by_half_a_unit_at_most(seed: int) -> None:
+    weight = np.random.default_rng(seed).normal(size=(6, 9))
+    synapses, neurons = _quantized(weight.tolist())
+    assert isinstance(neurons, QuantizedNeurons)
+    unit = 2.0**synapses.exponent / neurons.scale
+    error = np.abs(synapses.weight * unit - weight)
+    assert error.max() <= unit / 2
+    assert np.abs(synapses.weight).max() > 63  # all seven bits are used
+    assert (
+        np.abs(synapses.weight).sum(axis=1).max() * 2**synapses.exponent < MAX_CURRENT
+    )
+
+
+def test_an_output_of_synapses_says_what_its_unit_is_worth() -> None:
+    # Worst |a| 1 * scale < 2**23 would allow 2**22, the scale stops at 2**16, and
+    # exponent 7 with 0.75 -> 192 * 2**7 / 0.75 = 2**15.
+    graph = quantize(_graph(DenseSynapses(np.array([[0.75, 0.25]])), Output((1,))))
+    output, synapses = graph.nodes["output"], graph.nodes["w"]
+    assert isinstance(output, Output)
+    assert isinstance(synapses, DenseSynapses)
+    value = synapses.weight * 2.0**synapses.exponent * output.scale
+    np.testing.assert_array_equal(value, [[0.75, 0.25]])
+
+
+def test_an_integrator_hands_its_scale_to_the_output() -> None:
+    node = Integrators(np.full(1, 0.5), np.zeros(1), np.full(1, 0.25))
+    graph = quantize(_graph(DenseSynapses(np.array([[1.0]])), node))
+    output, integrators = graph.nodes["output"], graph.nodes["n"]
+    assert isinstance(output, Output)
+    assert isinstance(integrators, QuantizedIntegrators)
+    # v has 6 bits more than a; the gain 1/4 is in the weight already.
+    assert output.scale == 1 / (integrators.scale * 64)
+    weight = graph.nodes["w"]
+    assert isinstance(weight, DenseSynapses)
+    assert weight.weight[0, 0] * 2**weight.exponent == 0.25 * integrators.scale
+
+
+def test_thresholds_of_zero_stay_zero() -> None:
+    _, neurons = _quantized([[1.0]], threshold=0.0)
+    assert isinstance(neurons, QuantizedNeurons)
+    assert neurons.vth == 0
+
+
+REFUSALS = {
+    "decay differs": (
+        SpikingNeurons(np.array([0.5, 0.25]), np.ones(2), np.zeros(2)),
+        "node 'n': decay differs between neurons",
+    ),
+    "some thresholds 0": (
+        SpikingNeurons(np.full(2, 0.5), np.array([0.0, 1.0]), np.zeros(2)),
+        "some thresholds are 0 and some are not",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_what_one_loihi_population_cannot_have_is_refused(case: str) -> None:
+    node, message = REFUSALS[case]
+    with pytest.raises(GraphError, match=message):
+        quantize(_graph(DenseSynapses(np.ones((2, 1))), node))
+
+
+def test_thresholds_that_differ_between_tokens_of_shared_weights_are_refused() -> None:
+    node = SpikingNeurons(
+        np.full((1, 2), 0.5), np.array([[1.0, 2.0]]), np.zeros((1, 2))
+    )
+    with pytest.raises(GraphError, match="its tokens share the weights of 'w'"):
+        quantize(_graph(TokenSynapses(np.ones((1, 1, 1))), node, Input((1, 2))))
+
+
+def test_numbers_into_integer_synapses_are_refused() -> None:
+    source = Integrators(np.ones(1), np.zeros(1), np.ones(1))
+    nodes: dict[str, Node] = {
+        "input": Input((1,)),
+        "up": DenseSynapses(np.ones((1, 1))),
+        "li": source,
+        "w": DenseSynapses(np.ones((1, 1))),
+        "n": _neurons(1),
+        "output": Output((1,)),
+    }
+    names = list(nodes)
+    edges = tuple(Edge(a, b) for a, b in pairwise(names))
+    arrival = {"input": 0, "li": 1, "n": 2, "output": 2}
+    with pytest.raises(GraphError, match="'li' sends numbers"):
+        quantize(Graph(nodes, edges, Stage.TIMED, 1e-3, arrival))
+
+
+def test_a_delay_beyond_loihis_register_is_refused() -> None:
+    nodes: dict[str, Node] = {
+        "bias_line": BiasLine(),
+        "input": Input((1,)),
+        "w": DenseSynapses(np.ones((1, 1))),
+        "n": _neurons(1),
+        "output": Output((1,)),
+    }
+    edges = (Edge("input", "w", 63), Edge("w", "n"), Edge("n", "output"))
+    arrival = {"input": 0, "bias_line": 0, "n": 64, "output": 64}
+    with pytest.raises(GraphError, match="delay of 63 steps, at most 62"):
+        quantize(Graph(nodes, edges, Stage.TIMED, 1e-3, arrival))

@@ -31,7 +31,7 @@ test: setup
 bench: setup
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[teacher]"
 	$(BIN)/python benchmarks/accuracy.py --data $(DATA)
-	$(BIN)/python benchmarks/backends.py --data $(DATA)
+	$(BIN)/python benchmarks/backends.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

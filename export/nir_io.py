@@ -44,9 +44,9 @@ def read_nir(path: str | Path, *, dt_s: float | None = None) -> Graph:
         UnsupportedNodeError: a node is of a kind or uses an option not supported.
     """
     path = Path(path)
-    outline = _located_outline(path)
+    outline = _located_outline(path, path)
     _check_dt_s(path, outline.dt_s, dt_s)
-    return _graph(path, outline)
+    return _graph(path, path, outline)
 
 
 def read_nir_dt(path: str | Path) -> float | None:
@@ -92,15 +92,16 @@ def write_nir(
             raise  # whole_file reports it
         except RAISED as error:
             raise _cannot_hold(path, error) from error
-        _check_same(path, graph, _graph(temporary, read_outline(temporary)))
+        outline = _located_outline(temporary, path)
+        _check_same(path, graph, _graph(temporary, path, outline))
 
 
 # --- reading -------------------------------------------------------------------------
 
 
-def _located_outline(path: Path) -> Outline:
+def _located_outline(file: Path, path: Path) -> Outline:
     try:
-        return read_outline(path)
+        return read_outline(file)
     except UnsupportedNodeError:
         raise  # says where
     except GraphError as error:
@@ -119,9 +120,9 @@ def _check_dt_s(path: Path, recorded: float | None, wanted: float | None) -> Non
         )
 
 
-def _graph(path: Path, outline: Outline) -> Graph:
-    """Read the values; the structure has been checked."""
-    found = _read_checked(path)
+def _graph(file: Path, path: Path, outline: Outline) -> Graph:
+    """Read the values of `file`, called `path`; its structure has been checked."""
+    found = _read_checked(file, path)
     order = topological_order(
         list(outline.kinds),
         outline.edges,
@@ -136,10 +137,10 @@ def _graph(path: Path, outline: Outline) -> Graph:
         raise _at(path, error) from error
 
 
-def _read_checked(path: Path) -> Mapping[str, object]:
+def _read_checked(file: Path, path: Path) -> Mapping[str, object]:
     """Let `nir` read the file and check the shapes along every edge."""
     try:
-        nodes: Mapping[str, object] = nir.read(str(path), type_check=True).nodes
+        nodes: Mapping[str, object] = nir.read(str(file), type_check=True).nodes
     except OSError as error:
         raise InputError(
             f"{path}: damaged ({error}); export or fetch the file again"

@@ -21,8 +21,11 @@ def float_logits(
         student: in evaluation mode.
         token_ids: of each sentence, without padding, at most `max_tokens` of them.
         batch_size: sentences computed at once.
+
+    Raises:
+        InputError: a sentence has no token, or more than `max_tokens`.
     """
-    parts = []
+    parts = [np.empty((0, len(student.config.id2label or {})))]
     for start in range(0, len(token_ids), batch_size):
         chosen = token_ids[start : start + batch_size]
         batch = pad_batch([{"input_ids": list(ids)} for ids in chosen])

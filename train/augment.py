@@ -16,9 +16,12 @@ from spikewright.train.config import AugmentConfig
 def augment(
     texts: Sequence[str], config: AugmentConfig, rng: np.random.Generator
 ) -> list[str]:
-    """Return `config.rounds` new texts for each text; none is empty or an original."""
-    known = set(texts)
-    words = [text.split() for text in texts]
+    """Return up to `config.rounds` new texts for each text, each once.
+
+    None is empty or an original; a text without a word yields nothing.
+    """
+    known = {" ".join(text.split()) for text in texts}
+    words = [each for text in texts if (each := text.split())]
     made: dict[str, None] = {}
     for _ in range(config.rounds):
         for each in words:

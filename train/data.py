@@ -29,26 +29,35 @@ def read_split(folder: Path, split: str) -> list[LabeledText]:
     """Read `folder/split.jsonl`: a JSON object a line with `text` and `label`.
 
     Raises:
-        InputError: the file is missing, or a line is not such an object.
+        InputError: the file is missing or empty, or a line is not such an object.
     """
     path = folder / f"{split}.jsonl"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; give its parent as --data") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
+    if not text:
+        raise InputError(f"{path}: holds no line; give at least one sentence")
+    # Not splitlines: JSON strings may hold U+2028, U+0085 and other line ends.
+    lines = text.removesuffix("\n").split("\n")
     return [_parse(line, f"{path}:{i}") for i, line in enumerate(lines, start=1)]
 
 
 def _parse(line: str, where: str) -> LabeledText:
     try:
         row = json.loads(line)
-        return LabeledText(str(row["text"]), int(row["label"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f'{where}: expected {{"text": …, "label": …}}, got {line[:60]!r}'
-        ) from error
+    except ValueError as error:
+        raise InputError(f"{where}: not JSON: {error}") from error
+    match row:
+        case {"text": str(text), "label": int(label)} if not isinstance(label, bool):
+            if text.strip():
+                return LabeledText(text, label)
+            raise InputError(f"{where}: the text has no word; remove the line")
+    raise InputError(
+        f'{where}: expected {{"text": "…", "label": an integer}}, got {line[:60]!r}'
+    )
 
 
 def hash_split(folder: Path, split: str) -> str:
@@ -81,8 +90,16 @@ def pad_batch(rows: Sequence[Row]) -> dict[str, torch.Tensor]:
     Returns:
         `input_ids` and `attention_mask`, (samples, tokens) int64, and each other key
         of the rows as (samples, …).
+
+    Raises:
+        InputError: there is no row, or a row has no token.
     """
-    ids = [torch.tensor(row["input_ids"]) for row in rows]
+    if not rows or not all(row["input_ids"] for row in rows):
+        raise InputError(
+            f"a batch of {len(rows)} sentences: one or more, each with a token, make "
+            "a batch; leave out empty ones"
+        )
+    ids = [torch.tensor(row["input_ids"], dtype=torch.int64) for row in rows]
     batch = {
         "input_ids": torch.nn.utils.rnn.pad_sequence(ids, batch_first=True),
         "attention_mask": torch.nn.utils.rnn.pad_sequence(

@@ -8,13 +8,20 @@ from typing import Any
 
 import torch
 from torch.nn import functional
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer
 
+from spikewright.train.answer import float_logits
 from spikewright.train.config import DistillConfig, TrainConfig
 from spikewright.train.data import Row, pad_batch
 from spikewright.train.encoder import TrainableEncoder
 from spikewright.train.student import ChipStudent, ChipStudentConfig, StudentOutput
-from spikewright.train.teacher import accuracy, has_checkpoint
+from spikewright.train.trainer import (
+    Say,
+    accuracy,
+    ignore,
+    train_to_best,
+    training_arguments,
+)
 
 NO_LABEL = -100
 
@@ -96,6 +103,8 @@ def distill_student(
     validation: Sequence[Row],
     folder: Path,
     config: TrainConfig,
+    *,
+    say: Say = ignore,
 ) -> float:
     """Train, keep the best evaluation on validation, save it packed to `folder`.
 
@@ -107,49 +116,35 @@ def distill_student(
         validation: rows with `input_ids` and `labels`.
         folder: receives `config.json` and `model.safetensors`.
         config: of the run.
+        say: receives a line for each evaluation.
 
     Returns:
-        Accuracy on validation.
+        Accuracy on validation of the packed student, in float32.
+
+    Raises:
+        ConfigError: the loss is no longer a finite number.
     """
     trainer = _Distiller(
         model=student,
-        args=_arguments(config.distill, folder / "checkpoints", config.seed),
+        args=training_arguments(
+            config.distill,
+            folder / "checkpoints",
+            seed=config.seed,
+            evaluations=25,
+            schedule="cosine",
+        ),
         train_dataset=train,
         eval_dataset=validation,
         data_collator=pad_batch,
         compute_metrics=accuracy,
     )
     trainer.distill = config.distill
-    trainer.train(resume_from_checkpoint=has_checkpoint(folder / "checkpoints"))
-    measured = float(trainer.evaluate()["eval_accuracy"])
-    student.pack_encoder().save_pretrained(folder)
-    return measured
+    train_to_best(trainer, "distill", say)
+    packed = student.pack_encoder()
+    packed.save_pretrained(folder)
+    return _float32_accuracy(packed, validation)
 
 
-def _arguments(config: DistillConfig, folder: Path, seed: int) -> TrainingArguments:
-    return TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=config.epochs,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type="cosine",
-        per_device_train_batch_size=config.batch_size,
-        per_device_eval_batch_size=config.batch_size,
-        weight_decay=config.weight_decay,
-        warmup_steps=config.warmup_ratio,
-        train_sampling_strategy="group_by_length",
-        eval_strategy="steps",
-        save_strategy="steps",
-        eval_steps=0.04,
-        save_steps=0.04,
-        save_total_limit=1,
-        load_best_model_at_end=True,
-        metric_for_best_model="accuracy",
-        logging_steps=100,
-        bf16=True,
-        use_cpu=not torch.cuda.is_available(),
-        remove_unused_columns=False,
-        label_names=["labels"],
-        report_to="none",
-        dataloader_pin_memory=False,
-        seed=seed,
-    )
+def _float32_accuracy(student: ChipStudent, rows: Sequence[Row]) -> float:
+    answers = float_logits(student, [row["input_ids"] for row in rows]).argmax(axis=1)
+    return float((answers == [row["labels"] for row in rows]).mean())

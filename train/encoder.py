@@ -13,6 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from spikewright.errors import ConfigError
+
 Bits = npt.NDArray[np.uint8]
 
 
@@ -57,8 +59,17 @@ class TrainableEncoder(nn.Module):
 
         The leading principal components, randomly rotated so that each bit carries
         the same variance, at standard deviation 0.5: inside the surrogate's slope.
+
+        Raises:
+            ConfigError: the embedding has fewer components than there are channels.
         """
         channels = self.words.embedding_dim
+        if channels > min(embedding.shape):
+            raise ConfigError(
+                f"student: {channels} channels; the teacher's embedding of shape "
+                f"{tuple(embedding.shape)} has {min(embedding.shape)} components; "
+                "lower [student] channels or take a wider teacher"
+            )
         centered = embedding - embedding.mean(dim=0)
         _, _, components = torch.linalg.svd(centered, full_matrices=False)
         rotation = torch.linalg.qr(

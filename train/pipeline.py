@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
 from spikewright.errors import InputError
 from spikewright.files import read_arrays, whole_file, write_arrays
@@ -19,18 +19,19 @@ from spikewright.train.augment import augment
 from spikewright.train.config import TrainConfig
 from spikewright.train.data import LabeledText, Row, hash_split, read_split, tokenize
 from spikewright.train.distill import NO_LABEL, distill_student, new_student
+from spikewright.train.load import read_json
 from spikewright.train.teacher import (
     FloatArray,
     fine_tune_teacher,
     label_texts,
+    load_classifier,
     load_tokenizer,
 )
-
-Say = Callable[[str], None]
+from spikewright.train.trainer import Say, ignore
 
 
 def train_run(
-    config: TrainConfig, data: Path, run: Path, *, say: Say = lambda line: None
+    config: TrainConfig, data: Path, run: Path, *, say: Say = ignore
 ) -> dict[str, Any]:
     """Fine-tune the teacher, label the texts, distill the student into `run`.
 
@@ -41,43 +42,67 @@ def train_run(
         config: the run's configuration.
         data: folder with one folder a task, each with `train.jsonl` and so on.
         run: where everything goes.
-        say: receives one line a stage.
+        say: receives a line for each stage and each evaluation.
 
     Returns:
         The card.
 
     Raises:
-        InputError: data are missing, or `run` holds a run of another configuration.
+        BackendMissingError: the package that carries the encoder is not installed.
+        ConfigError: the sizes do not fit, or the loss is no longer a finite number.
+        InputError: data or encoder are missing or unfit, or `run` holds a run of
+            another configuration or of other data.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    _claim(run / "config.json", config)
-    train = [t for name in config.data.train for t in read_split(data / name, "train")]
-    validation = read_split(data / config.data.validation, "validation")
+    train = [
+        each
+        for name in config.data.train
+        for each in _read(config, data, name, "train")
+    ]
+    validation = _read(config, data, config.data.validation, "validation")
     say(f"{len(train)} training texts, {len(validation)} for validation")
-    teacher = _teacher(config, train, validation, run / "teacher", say)
-    rows = _labeled_rows(config, train, run, say)
-    student = _student(config, rows, validation, run, say)
-    card = _card(config, data) | {
-        "teacher": teacher,
-        "student": student,
-        "teacher_config": _teacher_config(config, run / "teacher"),
-    }
+    card = _card(config, data)
+    _open_run(run, card)
+    card["teacher"] = _teacher(config, train, validation, run / "teacher", say)
+    card["student"] = _student(config, train, validation, run, say)
+    card["teacher_config"] = _teacher_config(config, run / "teacher")
     _write_json(run / "student" / "card.json", card)
     return card
 
 
-def _claim(path: Path, config: TrainConfig) -> None:
-    """Refuse to continue a run of another configuration."""
-    wanted = json.loads(json.dumps(config.as_dict()))
-    if path.exists():
-        found = json.loads(path.read_text())
-        if found != wanted:
-            differing = [key for key in wanted if wanted[key] != found.get(key)]
+def _read(
+    config: TrainConfig, data: Path, name: str, split: str
+) -> Sequence[LabeledText]:
+    """Read a split whose labels all have a name."""
+    texts, classes = read_split(data / name, split), len(config.data.labels)
+    for line, each in enumerate(texts, start=1):
+        if not 0 <= each.label < classes:
             raise InputError(
-                f"{path.parent}: holds a run with other values in "
-                f"{', '.join(differing)}; choose another folder or remove it"
+                f"{data / name / split}.jsonl:{line}: label {each.label}; [data] labels "
+                f"names 0 to {classes - 1}; correct one of the two"
             )
-    _write_json(path, wanted)
+    return texts
+
+
+def _open_run(run: Path, card: dict[str, Any]) -> None:
+    """Make the folder, or refuse to go on with one of another configuration or data."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{run}: cannot be made: {error.strerror}") from error
+    for name, key in (("config.json", "config"), ("data.json", "data_sha256")):
+        _claim(run / name, json.loads(json.dumps(card[key])))
+
+
+def _claim(path: Path, wanted: dict[str, Any]) -> None:
+    if not path.exists():
+        _write_json(path, wanted)
+    found = read_json(path)
+    keys = [key for key in {**wanted, **found} if wanted.get(key) != found.get(key)]
+    if keys:
+        raise InputError(
+            f"{path}: the run in this folder began with other values in "
+            f"{', '.join(keys)}; choose another folder or remove it"
+        )
 
 
 def _write_json(path: Path, value: object) -> None:
@@ -91,8 +116,7 @@ def _once(folder: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         _write_json(path, work())
-    result: dict[str, Any] = json.loads(path.read_text())
-    return result
+    return read_json(path)
 
 
 def _teacher(
@@ -102,11 +126,16 @@ def _teacher(
     folder: Path,
     say: Say,
 ) -> dict[str, Any]:
-    say(f"teacher: fine-tuning {config.teacher.base}")
-
     def work() -> dict[str, Any]:
+        say(f"teacher: fine-tuning {config.teacher.base}")
         measured = fine_tune_teacher(
-            config.teacher, config.data, train, validation, folder, seed=config.seed
+            config.teacher,
+            config.data,
+            train,
+            validation,
+            folder,
+            seed=config.seed,
+            say=say,
         )
         return {"validation_accuracy": measured}
 
@@ -115,9 +144,8 @@ def _teacher(
     return result
 
 
-def _load_teacher(folder: Path) -> PreTrainedModel:
-    model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(folder)
-    return model
+def _load_teacher(config: TrainConfig, run: Path) -> PreTrainedModel:
+    return load_classifier(str(run / "teacher"), classes=len(config.data.labels))
 
 
 def _labeled_rows(
@@ -130,12 +158,7 @@ def _labeled_rows(
     texts, labels = [*originals, *made], [*originals.values(), *[NO_LABEL] * len(made)]
     say(f"labels: the teacher reads {len(texts)} texts, {len(made)} of them made")
     logits = _logits(config, texts, run)
-    ids = tokenize(
-        texts,
-        load_tokenizer(str(run / "teacher")),
-        max_tokens=config.data.max_tokens,
-        special_tokens=False,
-    )
+    ids = _student_ids(texts, run, config)
     return [
         {"input_ids": i, "labels": label, "teacher_logits": logit.tolist()}
         for i, label, logit in zip(ids, labels, logits, strict=True)
@@ -146,33 +169,37 @@ def _labeled_rows(
 def _logits(config: TrainConfig, texts: Sequence[str], run: Path) -> FloatArray:
     path = run / "teacher_logits.npz"
     if not path.exists():
-        teacher, tokenizer = run / "teacher", load_tokenizer(str(run / "teacher"))
-        logits = label_texts(
-            _load_teacher(teacher), tokenizer, texts, max_tokens=config.data.max_tokens
-        )
+        tokenizer = load_tokenizer(str(run / "teacher"))
+        teacher, longest = _load_teacher(config, run), config.data.max_tokens
+        logits = label_texts(teacher, tokenizer, texts, max_tokens=longest)
         write_arrays(path, {"logits": logits})
-    return read_arrays(path)["logits"].astype(np.float32)
+    read = read_arrays(path)["logits"].astype(np.float32)
+    if len(read) != len(texts):
+        raise InputError(
+            f"{path}: logits of {len(read)} texts, the run has {len(texts)}; remove it"
+        )
+    return read
 
 
 def _student(
     config: TrainConfig,
-    rows: Sequence[Row],
+    train: Sequence[LabeledText],
     validation: Sequence[LabeledText],
     run: Path,
     say: Say,
 ) -> dict[str, Any]:
-    say(f"student: distilling on {len(rows)} texts")
-
     def work() -> dict[str, Any]:
-        teacher = _load_teacher(run / "teacher")
+        rows = _labeled_rows(config, train, run, say)
+        say(f"student: distilling on {len(rows)} texts")
+        teacher = _load_teacher(config, run)
         embedding = teacher.get_input_embeddings().get_parameter("weight")
-        student = new_student(config, embedding.detach())
         measured = distill_student(
-            student,
+            new_student(config, embedding.detach()),
             rows,
             student_rows(validation, run, config),
             run / "student",
             config,
+            say=say,
         )
         load_tokenizer(str(run / "teacher")).save_pretrained(run / "student")
         return {"validation_accuracy": measured}
@@ -185,22 +212,35 @@ def _student(
 def student_rows(
     texts: Sequence[LabeledText], run: Path, config: TrainConfig
 ) -> list[Row]:
-    """Tokenize labeled texts as the student reads them: without special tokens."""
-    ids = tokenize(
-        [each.text for each in texts],
-        load_tokenizer(str(run / "teacher")),
-        max_tokens=config.data.max_tokens,
-        special_tokens=False,
-    )
+    """Tokenize labeled texts as the student reads them: without special tokens.
+
+    Raises:
+        InputError: a text holds no token.
+    """
+    ids = _student_ids([each.text for each in texts], run, config)
+    for i, each in zip(ids, texts, strict=True):
+        if not i:
+            raise InputError(f"text {each.text[:40]!r}: holds no token; remove it")
     return [
         {"input_ids": i, "labels": each.label}
         for i, each in zip(ids, texts, strict=True)
     ]
 
 
+def _student_ids(
+    texts: Sequence[str], run: Path, config: TrainConfig
+) -> list[list[int]]:
+    return tokenize(
+        texts,
+        load_tokenizer(str(run / "teacher")),
+        max_tokens=config.data.max_tokens,
+        special_tokens=False,
+    )
+
+
 def _teacher_config(config: TrainConfig, folder: Path) -> dict[str, Any]:
     """Return the sizes of the teacher, from which its operations are counted."""
-    raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    raw = read_json(folder / "config.json")
     kept = ("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads")
     kept += ("intermediate_size", "vocab_size")
     name = config.teacher.base.removeprefix("package:")

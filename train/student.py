@@ -21,12 +21,26 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
-from spikewright.errors import ConfigError
+from spikewright.errors import ConfigError, InputError
 from spikewright.train.encoder import PackedEncoder, TrainableEncoder
 from spikewright.train.neuron import leaky, run_leaky
+from spikewright.train.norm import FoldableNorm
 
 BIAS_MARGIN = 0.9
 """Share of the largest silent bias (1 - beta) * threshold that a norm may use."""
+
+
+SIZES = {
+    "vocab_size": 1,
+    "max_tokens": 1,
+    "channels": 8,
+    "position_channels": 8,
+    "hidden": 1,
+    "blocks": 1,
+    "steps": 1,
+    "window": 1,
+}
+"""what each size is a multiple of: bits are packed eight to a byte"""
 
 
 class ChipStudentConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
@@ -51,18 +65,23 @@ class ChipStudentConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         packed_encoder: bool = False,
         **kwargs: Any,
     ) -> None:
-        for name, value in (
-            ("channels", channels),
-            ("position_channels", position_channels),
-        ):
-            if value % 8:
-                raise ConfigError(f"{name}: must be a multiple of 8, got {value}")
         self.vocab_size, self.max_tokens = vocab_size, max_tokens
         self.channels, self.position_channels = channels, position_channels
         self.hidden, self.blocks, self.steps = hidden, blocks, steps
         self.window, self.beta, self.dropout = window, beta, dropout
         self.packed_encoder = packed_encoder
+        self._check_sizes()
         super().__init__(**kwargs)
+
+    def _check_sizes(self) -> None:
+        for name, step in SIZES.items():
+            size = getattr(self, name)
+            if not isinstance(size, int) or size < step or size % step:
+                raise ConfigError(
+                    f"{name}: must be a multiple of {step}, {step} or more, got {size}"
+                )
+        if not 0 <= self.beta < 1:
+            raise ConfigError(f"beta: must be 0 or more and below 1, got {self.beta}")
 
 
 @dataclass
@@ -73,53 +92,6 @@ class StudentOutput(ModelOutput):
     """(samples, classes)"""
     rate: torch.Tensor | None = None
     """mean spikes per neuron and step over all populations, a scalar"""
-
-
-class FoldableNorm(nn.Module):
-    """y = gain * x + shift, both constant per channel once trained.
-
-    gain = weight / std(x);  shift = min(bias - gain * mean(x), limit)
-
-    The limit keeps a neuron without input below its threshold for ever, so padding is
-    silent. Its gradient passes straight through, or a clipped bias could not return.
-    """
-
-    mean: torch.Tensor
-    variance: torch.Tensor
-
-    def __init__(self, channels: int, *, limit: float, momentum: float = 0.05) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("variance", torch.ones(channels))
-        self.limit, self.momentum = limit, momentum
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalize (…, channels) over all but the last axis."""
-        if self.training:
-            variance, mean = torch.var_mean(
-                x.float(), dim=tuple(range(x.ndim - 1)), correction=0
-            )
-            with torch.no_grad():
-                self.mean.lerp_(mean, self.momentum)
-                self.variance.lerp_(variance, self.momentum)
-        else:
-            mean, variance = self.mean, self.variance
-        gain, shift = self._fold(mean, variance)
-        return x * gain.to(x.dtype) + shift.to(x.dtype)
-
-    def _fold(
-        self, mean: torch.Tensor, variance: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        gain = self.weight * torch.rsqrt(variance + 1e-5)
-        free = self.bias - gain * mean
-        return gain, free + (free.clamp(max=self.limit) - free).detach()
-
-    @torch.no_grad()
-    def folded(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return gain and shift as they are in evaluation, (channels,) each."""
-        return self._fold(self.mean, self.variance)
 
 
 class SpikingLinear(nn.Module):
@@ -229,12 +201,28 @@ class ChipStudent(PreTrainedModel):  # type: ignore[no-untyped-call]
         attention_mask: torch.Tensor | None = None,
         **ignored: Any,
     ) -> StudentOutput:
-        """Classify padded token ids (samples, tokens); 1 in the mask marks a token."""
+        """Classify padded token ids (samples, tokens); 1 in the mask marks a token.
+
+        Raises:
+            InputError: a sentence has no token, or more than `max_tokens`.
+        """
         del ignored
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        logits, populations = self.run(input_ids, mask.bool())
+        mask = mask.bool()
+        self._check_lengths(mask)
+        logits, populations = self.run(input_ids, mask)
         rate = torch.stack([spikes.float().mean() for spikes in populations]).mean()
         return StudentOutput(logits=logits, rate=rate)
+
+    def _check_lengths(self, mask: torch.Tensor) -> None:
+        allowed, widths = self.config.max_tokens, mask.any(dim=0).nonzero()
+        if not mask.any(dim=1).all():
+            raise InputError("a sentence holds no token; give at least one word")
+        if (longest := int(widths.max()) + 1) > allowed:
+            raise InputError(
+                f"a sentence of {longest} tokens; the student has positions for 1 to "
+                f"{allowed}; cut it"
+            )
 
     def run(
         self, ids: torch.Tensor, mask: torch.Tensor
@@ -261,6 +249,7 @@ class ChipStudent(PreTrainedModel):  # type: ignore[no-untyped-call]
         Looking forward only keeps padding silent: it sees nothing but padding.
         """
         positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+        positions = positions.clamp(max=self.config.max_tokens - 1)  # more is padding
         bits = self.encoder(ids, positions) * mask.unsqueeze(-1)
         padded = nn.functional.pad(bits, (0, 0, 0, self.config.window - 1))
         shifted = [padded[:, i : i + ids.shape[1]] for i in range(self.config.window)]

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
-    EvalPrediction,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     Trainer,
-    TrainingArguments,
 )
 
 from spikewright.errors import BackendMissingError, InputError
 from spikewright.train.config import DataConfig, TeacherConfig
 from spikewright.train.data import LabeledText, Row, pad_batch, tokenize
+from spikewright.train.trainer import (
+    Say,
+    accuracy,
+    ignore,
+    train_to_best,
+    training_arguments,
+)
 
 FloatArray = npt.NDArray[np.float32]
 PACKAGE_PREFIX = "package:"
@@ -32,24 +39,64 @@ def find_encoder(base: str) -> str:
 
     Raises:
         BackendMissingError: the package is not installed.
+        InputError: a path of the local disk that is no folder.
     """
     if not base.startswith(PACKAGE_PREFIX):
+        if base.startswith(("/", ".", "~")) and not Path(base).is_dir():
+            raise InputError(f"teacher '{base}': no such folder")
         return base
     name = base.removeprefix(PACKAGE_PREFIX)
-    found = importlib.util.find_spec(name.replace("-", "_"))
+    module = name.replace("-", "_")
+    found = importlib.util.find_spec(module) if module.isidentifier() else None
     if found is None or found.origin is None:
         raise BackendMissingError(
             f"teacher '{base}': package {name} is missing; pip install {name}"
         )
-    return str(Path(found.origin).parent / "model")
+    folder = Path(found.origin).parent / "model"
+    if not folder.is_dir():
+        raise InputError(f"teacher '{base}': package {name} has no folder 'model'")
+    return str(folder)
+
+
+@contextmanager
+def _loading(base: str) -> Iterator[None]:
+    """Turn what transformers raises for a useless folder or name into one line."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        said = (str(error).strip() or repr(error)).splitlines()[0]
+        raise InputError(
+            f"teacher '{base}': cannot be loaded: {said}; [teacher] base is a folder "
+            f"that transformers can load, a hub name, or {PACKAGE_PREFIX}NAME"
+        ) from error
 
 
 def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a teacher or an encoder."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        find_encoder(base)
-    )
+    """Load the tokenizer of a teacher or an encoder.
+
+    Raises:
+        BackendMissingError: its package is not installed.
+        InputError: there is none.
+    """
+    folder = find_encoder(base)
+    with _loading(base):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
     return tokenizer
+
+
+def load_classifier(base: str, *, classes: int) -> PreTrainedModel:
+    """Load a teacher, or an encoder under a new head, that tells `classes` apart.
+
+    Raises:
+        BackendMissingError: its package is not installed.
+        InputError: there is none, or it tells another number of classes apart.
+    """
+    folder = find_encoder(base)
+    with _loading(base):
+        model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
+            folder, num_labels=classes
+        )
+    return model
 
 
 def fine_tune_teacher(
@@ -60,28 +107,38 @@ def fine_tune_teacher(
     folder: Path,
     *,
     seed: int,
+    say: Say = ignore,
 ) -> float:
-    """Fine-tune `config.base` and save the best epoch on validation to `folder`.
+    """Fine-tune `config.base` and save the best evaluation on validation to `folder`.
 
     Resumes from the last checkpoint in `folder/checkpoints`.
 
     Returns:
-        Accuracy on validation.
+        Accuracy on validation, in bfloat16 as it was trained.
+
+    Raises:
+        BackendMissingError: the package that carries the encoder is not installed.
+        ConfigError: the loss is no longer a finite number.
+        InputError: there is no encoder at `config.base`.
     """
     tokenizer = load_tokenizer(config.base)
     torch.manual_seed(seed)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        find_encoder(config.base), num_labels=len(data.labels)
-    )
+    model = load_classifier(config.base, classes=len(data.labels))
     trainer = Trainer(
         model=model,
-        args=_arguments(config, folder / "checkpoints", seed),
+        args=training_arguments(
+            config,
+            folder / "checkpoints",
+            seed=seed,
+            evaluations=10,
+            schedule="linear",
+        ),
         train_dataset=_rows(train, tokenizer, data.max_tokens),
         eval_dataset=_rows(validation, tokenizer, data.max_tokens),
         data_collator=pad_batch,
         compute_metrics=accuracy,
     )
-    trainer.train(resume_from_checkpoint=has_checkpoint(folder / "checkpoints"))
+    train_to_best(trainer, "teacher", say)
     measured = trainer.evaluate()["eval_accuracy"]
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -101,45 +158,6 @@ def _rows(
         {"input_ids": i, "labels": each.label}
         for i, each in zip(ids, texts, strict=True)
     ]
-
-
-def _arguments(config: TeacherConfig, folder: Path, seed: int) -> TrainingArguments:
-    return TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=config.epochs,
-        learning_rate=config.learning_rate,
-        per_device_train_batch_size=config.batch_size,
-        per_device_eval_batch_size=config.batch_size,
-        weight_decay=config.weight_decay,
-        warmup_steps=config.warmup_ratio,
-        train_sampling_strategy="group_by_length",
-        eval_strategy="steps",
-        save_strategy="steps",
-        eval_steps=0.1,
-        save_steps=0.1,
-        save_total_limit=1,
-        load_best_model_at_end=True,
-        metric_for_best_model="accuracy",
-        logging_steps=50,
-        bf16=True,
-        use_cpu=not torch.cuda.is_available(),
-        report_to="none",
-        dataloader_pin_memory=False,
-        seed=seed,
-    )
-
-
-def accuracy(prediction: EvalPrediction) -> dict[str, float]:
-    """Share of samples whose largest logit is the label's."""
-    logits, labels = prediction.predictions, prediction.label_ids
-    if isinstance(logits, tuple) or isinstance(labels, tuple):
-        raise InputError("accuracy needs one array of logits and one of labels")
-    return {"accuracy": float((np.argmax(logits, axis=-1) == labels).mean())}
-
-
-def has_checkpoint(folder: Path) -> bool:
-    """Say whether a Trainer left a checkpoint in `folder`."""
-    return any(folder.glob("checkpoint-*"))
 
 
 def label_texts(

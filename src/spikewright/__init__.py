@@ -2,8 +2,8 @@
 
     graph = sw.lower(sw.read_nir("student.nir"), dt_s=1e-4).graph
     trace = sw.run(graph, spikes, backend="lava")
-    print(sw.estimate_energy(sw.count_operations(graph, trace), sw.load_profile("loihi1"),
-                             arithmetic="fixed", samples=trace.samples).total_j)
+    counts, profile = sw.count_operations(graph, trace), sw.load_profile("loihi1")
+    sw.estimate_energy(counts, profile, arithmetic="fixed", samples=len(spikes))
 
 Names are loaded when they are first used: `import spikewright` itself costs nothing.
 What needs torch is not here but in `spikewright.train`.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,16 +23,32 @@ from spikewright.trace import SpikeTrace
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 _KINDS = {kind.__name__: kind for kinds in ALLOWED.values() for kind in kinds}
+_DAMAGED = (
+    EOFError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""what numpy raises on damaged files (measured by fuzzing)"""
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path that becomes `path` if the block ends without an error.
 
     Raises:
-        InputError: the folder does not exist or cannot be written.
+        InputError: the folder does not exist or cannot be written, or `path` is a
+            folder or a device.
     """
+    path = Path(path)
     temporary = part_of(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: exists and is no file; choose another name")
     try:
         yield temporary
         temporary.replace(path)
@@ -59,7 +78,7 @@ def cannot_write(path: Path, error: OSError) -> InputError:
     return InputError(f"{path}: cannot be written: {reason}; choose another place")
 
 
-def write_arrays(path: Path, arrays: Arrays) -> None:
+def write_arrays(path: str | Path, arrays: Arrays) -> None:
     """Write a compressed .npz, without pickle; the same arrays give the same bytes.
 
     Raises:
@@ -74,27 +93,39 @@ def write_arrays(path: Path, arrays: Arrays) -> None:
                 np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
 
 
-def read_arrays(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+def read_arrays(path: str | Path) -> dict[str, npt.NDArray[np.generic]]:
     """Read a .npz, or a .npy as the single array `inputs`; pickled arrays refuse.
 
     Raises:
         InputError: the file is missing, corrupt, or holds pickled objects.
     """
+    path = Path(path)
     try:
-        loaded = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            is_ours = file.read(6).startswith((b"\x93NUMPY", b"PK"))
+        loaded = np.load(path, allow_pickle=False) if is_ours else None
         if isinstance(loaded, np.ndarray):
             return {"inputs": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
+        if loaded is not None:
+            with loaded:
+                return {name: loaded[name] for name in loaded.files}
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path}: not a readable .npy or .npz file: {error}"
-        ) from error
+    except _DAMAGED as error:
+        raise InputError(f"{path}: {_why_unreadable(error)}; save it again") from error
+    raise InputError(f"{path}: neither .npy nor .npz; write it with numpy.save")
 
 
-def write_graph(graph: Graph, path: Path) -> None:
+def _why_unreadable(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror or error}"
+    if "Object arrays" in str(error):
+        return "holds Python objects; only arrays of numbers are read"
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"damaged ({reason})"
+
+
+def write_graph(graph: Graph, path: str | Path) -> None:
     """Write a graph of any stage as .npz: arrays, and one JSON string `graph`."""
     arrays: dict[str, npt.NDArray[np.generic]] = {}
     described = []
@@ -117,7 +148,7 @@ def write_graph(graph: Graph, path: Path) -> None:
     write_arrays(path, {**arrays, "graph": np.array(json.dumps(document))})
 
 
-def read_graph(path: Path) -> Graph:
+def read_graph(path: str | Path) -> Graph:
     """Read a graph that `write_graph` wrote.
 
     Raises:
@@ -127,22 +158,27 @@ def read_graph(path: Path) -> Graph:
     arrays = read_arrays(path)
     try:
         document = json.loads(str(arrays.pop("graph")))
-        found: dict[str, dict[str, object]] = {}
-        for key, array in arrays.items():
-            name, _, attribute = key.rpartition("/")
-            found.setdefault(name, {})[attribute] = array
-        nodes = {
-            each["name"]: _node(
-                each["kind"], {**each["values"], **found.get(each["name"], {})}
-            )
-            for each in document["nodes"]
-        }
+        nodes = _nodes(document["nodes"], arrays)
         edges = tuple(Edge(**edge) for edge in document["edges"])
         stage, dt_s = Stage[document["stage"]], document["dt_s"]
         arrival = {str(k): int(v) for k, v in document["arrival"].items()}
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not a lowered graph ({error!r})") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a lowered graph ({error!r}); write it with write_graph"
+        ) from error
     return Graph(nodes, edges, stage, dt_s, arrival)
+
+
+def _nodes(described: list[dict[str, Any]], arrays: Arrays) -> dict[str, n.Node]:
+    """Join plain values with the arrays `NAME/FIELD`."""
+    found: dict[str, dict[str, object]] = {each["name"]: {} for each in described}
+    for key, array in arrays.items():
+        name, _, attribute = key.rpartition("/")
+        found[name][attribute] = array
+    return {
+        each["name"]: _node(each["kind"], {**each["values"], **found[each["name"]]})
+        for each in described
+    }
 
 
 def _node(kind: str, values: dict[str, object]) -> n.Node:
@@ -151,7 +187,7 @@ def _node(kind: str, values: dict[str, object]) -> n.Node:
     return _KINDS[kind](**plain)  # type: ignore[arg-type]
 
 
-def write_trace(trace: SpikeTrace, path: Path) -> None:
+def write_trace(trace: SpikeTrace, path: str | Path) -> None:
     """Write a trace: `output`, `spikes/…`, `counts/…` and the JSON string `meta`."""
     arrays: dict[str, npt.NDArray[np.generic]] = {"output": trace.output}
     for name, spikes in trace.spikes.items():
@@ -163,7 +199,7 @@ def write_trace(trace: SpikeTrace, path: Path) -> None:
     write_arrays(path, arrays)
 
 
-def read_trace(path: Path) -> SpikeTrace:
+def read_trace(path: str | Path) -> SpikeTrace:
     """Read a trace.
 
     Raises:
@@ -173,11 +209,25 @@ def read_trace(path: Path) -> SpikeTrace:
     try:
         meta = json.loads(str(arrays["meta"]))
         output = arrays["output"].astype(np.float64)
-    except (KeyError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not a spike trace ({error!r})") from error
-    spikes = {
-        name.removeprefix("spikes/"): array.astype(np.uint8)
-        for name, array in arrays.items()
-        if name.startswith("spikes/")
-    }
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a spike trace ({error!r}); write one with 'simulate'"
+        ) from error
+    if not isinstance(meta, dict) or output.ndim < 2:
+        raise InputError(f"{path}: not a spike trace: no 'meta', or 'output' too flat")
+    spikes = {}
+    for name, array in arrays.items():
+        if name.startswith("spikes/"):
+            _check_spikes(f"{path}: {name}", array, output.shape[:2])
+            spikes[name.removeprefix("spikes/")] = array.astype(np.uint8)
     return SpikeTrace(spikes, output, meta)
+
+
+def _check_spikes(
+    where: str, spikes: npt.NDArray[np.generic], runs: tuple[int, ...]
+) -> None:
+    if spikes.dtype != np.uint8 or spikes.shape[:2] != runs:
+        raise InputError(
+            f"{where}: {spikes.dtype} of shape {spikes.shape}; need uint8, "
+            f"{runs} samples and steps; simulate again"
+        )

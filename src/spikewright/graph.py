@@ -121,9 +121,9 @@ class Graph:
 
     def fingerprint(self) -> str:
         """Return a SHA-256 over stage, nodes, values and edges; equal graphs agree."""
-        digest = hashlib.sha256(f"{self.stage.name} {self.dt_s}".encode())
+        digest = hashlib.sha256(f"{self.stage.name} {self.dt_s}\n".encode())
         for name, node in self.nodes.items():
-            digest.update(f"{name}:{type(node).__name__}".encode())
+            digest.update(f"{name!r} {type(node).__name__}\n".encode())
             for each in fields(node):
                 digest.update(_bytes_of(getattr(node, each.name)))
         digest.update(repr([*self.edges, sorted(self.arrival.items())]).encode())
@@ -131,9 +131,10 @@ class Graph:
 
 
 def _bytes_of(value: object) -> bytes:
+    """Return bytes that end where they say, so that 1, 23 is not 12, 3."""
     if isinstance(value, np.ndarray):
-        return f"{value.dtype.str}{value.shape}".encode() + value.tobytes()
-    return repr(value).encode()
+        return f"{value.dtype.str}{value.shape}\n".encode() + value.tobytes()
+    return f"{value!r}\n".encode()
 
 
 def _check_nodes(graph: Graph) -> None:

@@ -260,7 +260,9 @@ def test_writing_refuses_shapes_that_do_not_meet(tmp_path: Path) -> None:
 
 def test_writing_refuses_a_value_that_is_not_finite(tmp_path: Path) -> None:
     graph = around(n.Scale(np.array([1.0, np.nan])), (2,), (2,))
-    assert_refused(graph, tmp_path / "g.nir", r"node 'node': scale holds nan at \[1\]")
+    assert_refused(
+        graph, tmp_path / "g.nir", r"/g\.nir: node .*: scale holds nan at \[1\]"
+    )
 
 
 def test_writing_refuses_a_scalar_parameter(tmp_path: Path) -> None:
@@ -290,7 +292,7 @@ def test_a_failed_writing_leaves_the_former_file(tmp_path: Path) -> None:
 
 def test_writing_into_a_missing_folder_is_an_input_error(tmp_path: Path) -> None:
     graph = around(n.Scale(values(2)), (2,), (2,))
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match=r"there is no folder .*none"):
         write_nir(graph, tmp_path / "none" / "g.nir")
 
 

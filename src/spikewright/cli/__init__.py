@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -10,12 +11,16 @@ from spikewright.errors import SpikewrightError
 
 __all__ = ["main"]
 
+INTERRUPTED = 130
+"""128 + SIGINT, as shells have it"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; 0 done, 1 the user can fix it, 2 bad usage (argparse exits)."""
     args = build_parser().parse_args(argv)
     try:
         status: int = args.run(args)
+        sys.stdout.flush()
     except SpikewrightError as error:
         if args.traceback:
             raise
@@ -23,5 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(f"spikewright {args.verb}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # `| head` has read enough
+        _discard_stdout()
         return 1
     return status
+
+
+def _discard_stdout() -> None:
+    """Send what is still buffered nowhere, or the interpreter complains at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

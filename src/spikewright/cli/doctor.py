@@ -7,7 +7,7 @@ import json
 import platform
 from argparse import Namespace
 
-from spikewright.simulate.lava_backend.doctor import doctor
+from spikewright.simulate.lava_backend.doctor import RUNTIMES, doctor
 
 PACKAGES = (
     "numpy",
@@ -31,7 +31,7 @@ def run_doctor(args: Namespace) -> int:
     else:
         width = max(map(len, found))
         print("\n".join(f"{name:<{width}}  {value}" for name, value in found.items()))
-    return 0
+    return 0 if all(found.get(f"{each} runtime") == "ok" for each in RUNTIMES) else 1
 
 
 def _version(name: str) -> str:

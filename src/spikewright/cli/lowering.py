@@ -23,17 +23,20 @@ class Network:
 
 
 def read_network(path: Path, dt_s: float | None = None) -> Network:
-    """Read a .nir file or a deployment folder; `dt_s` wins over what the file says.
+    """Read a .nir file or a deployment folder; `dt_s` is for files that carry none.
 
     Raises:
-        InputError: the file is missing or unreadable, or no time step is known.
+        InputError: the file is missing or unreadable, no time step is known, or
+            `dt_s` contradicts the one that is.
         GraphError: it holds what we cannot run.
     """
     if path.is_dir():
         deployment = read_deployment(path)
         stored = float(deployment.card["dt_s"])
-        return Network(deployment.graph, stored if dt_s is None else dt_s, deployment)
-    graph = read_nir(path)
+        if dt_s not in (None, stored):
+            raise InputError(f"{path}: was made for a time step of {stored} s, not {dt_s} s")
+        return Network(deployment.graph, stored, deployment)
+    graph = read_nir(path, dt_s=dt_s)
     found = read_nir_dt(path) if dt_s is None else dt_s
     if found is None:
         raise InputError(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import math
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
+
+from spikewright.cli.progress import hush_libraries
 
 Run = Callable[[Namespace], int]
 
@@ -32,6 +35,7 @@ def build_parser() -> ArgumentParser:
 
 def _demo(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
     def run(args: Namespace) -> int:
+        hush_libraries()
         from spikewright.cli.demo import run_demo
 
         return run_demo(args)
@@ -83,6 +87,7 @@ def _train(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
 
 def _export(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
     def run(args: Namespace) -> int:
+        hush_libraries()
         from spikewright.cli.export import run_export
 
         return run_export(args)
@@ -102,7 +107,7 @@ def _export(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser
     verb.add_argument("--tokens", type=int, metavar="N", help="longest sentence")
     verb.add_argument(
         "--dt",
-        type=float,
+        type=_seconds,
         default=1e-4,
         metavar="SECONDS",
         help="step (default 1e-4 s)",
@@ -139,7 +144,7 @@ def _simulate(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPars
         "--steps", type=int, metavar="N", help="use the first N steps only"
     )
     verb.add_argument(
-        "--dt", type=float, metavar="SECONDS", help="needed if the file carries none"
+        "--dt", type=_seconds, metavar="SECONDS", help="needed if the file carries none"
     )
     _add_deadline(verb)
     verb.add_argument("-o", "--output", type=Path, required=True, metavar="trace.npz")
@@ -198,8 +203,16 @@ def _doctor(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser
 def _add_deadline(verb: ArgumentParser) -> None:
     verb.add_argument(
         "--deadline",
-        type=float,
+        type=_seconds,
         default=300.0,
         metavar="SECONDS",
         help="stop a Lava run that takes longer (default 300)",
     )
+
+
+def _seconds(text: str) -> float:
+    """Read a time; argparse turns the error into a message and exit 2."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: must be positive and finite")
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,3 +26,9 @@ def progress(total: int, label: str) -> Iterator[Callable[[int], None]]:
 def say(line: str) -> None:
     """Print one line to stderr."""
     print(line, file=sys.stderr, flush=True)
+
+
+def hush_libraries() -> None:
+    """Keep the bars of transformers out of a pipe; call before it is imported."""
+    if not sys.stderr.isatty():
+        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"

@@ -1,0 +1,154 @@
+"""What both trainings share: arguments, progress on stderr, resuming, accuracy."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+from transformers import (
+    EvalPrediction,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from spikewright.errors import ConfigError, InputError
+from spikewright.train.config import DistillConfig, TeacherConfig
+
+Say = Callable[[str], None]
+
+
+def ignore(line: str) -> None:
+    """Say nothing."""
+    del line
+
+
+def training_arguments(
+    config: TeacherConfig | DistillConfig,
+    folder: Path,
+    *,
+    seed: int,
+    evaluations: int,
+    schedule: str,
+) -> TrainingArguments:
+    """Return arguments that evaluate, and save to `folder`, `evaluations` times."""
+    return TrainingArguments(
+        output_dir=str(folder.resolve()),
+        num_train_epochs=config.epochs,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=schedule,
+        per_device_train_batch_size=config.batch_size,
+        per_device_eval_batch_size=config.batch_size,
+        weight_decay=config.weight_decay,
+        warmup_steps=config.warmup_ratio,
+        train_sampling_strategy="group_by_length",
+        eval_strategy="steps",
+        save_strategy="steps",
+        eval_steps=1 / evaluations,
+        save_steps=1 / evaluations,
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model="accuracy",
+        logging_steps=50,
+        logging_nan_inf_filter=False,  # Progress refuses them
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        remove_unused_columns=False,
+        label_names=["labels"],
+        report_to="none",
+        dataloader_pin_memory=False,
+        disable_tqdm=True,  # its bar writes the log to stdout
+        seed=seed,
+    )
+
+
+class Progress(TrainerCallback):
+    """A bar on stderr if that is a terminal, a line for each evaluation, no more.
+
+    Raises:
+        ConfigError: the loss is no longer a finite number.
+    """
+
+    def __init__(self, label: str, say: Say) -> None:
+        self.label, self.say = label, say
+        self.bar: tqdm[Any] | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Open the bar; a resumed training starts in its middle."""
+        self.bar = tqdm(
+            total=state.max_steps,
+            initial=state.global_step,
+            desc=self.label,
+            file=sys.stderr,
+            disable=None,
+            unit="step",
+        )
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Move the bar."""
+        if self.bar is not None:
+            self.bar.update(state.global_step - self.bar.n)
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any
+    ) -> None:
+        """Refuse a loss that is no number; say what an evaluation found."""
+        for key in ("loss", "eval_loss", "train_loss"):
+            if not math.isfinite(logs.get(key, 0.0)):
+                raise ConfigError(
+                    f"{self.label}: {key} is {logs[key]} at step {state.global_step} "
+                    f"of {state.max_steps}; lower [{self.label}] learning_rate and "
+                    "train into another folder"
+                )
+        if self.bar is not None and "eval_accuracy" in logs:
+            self.bar.clear()
+            self.say(
+                f"{self.label}: {logs['eval_accuracy']:.4f} on validation at step "
+                f"{state.global_step} of {state.max_steps}"
+            )
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Close the bar."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def train_to_best(trainer: Trainer, label: str, say: Say) -> None:
+    """Train from the last checkpoint, if any, and load the best evaluation.
+
+    Args:
+        trainer: with `training_arguments`.
+        label: the table of the configuration that says how.
+        say: receives a line for each evaluation.
+
+    Raises:
+        ConfigError: the loss is no longer a finite number.
+    """
+    trainer.remove_callback(PrinterCallback)  # it prints the log on stdout
+    trainer.add_callback(Progress(label, say))
+    folder = Path(str(trainer.args.output_dir))
+    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """Return the last checkpoint in `folder` that was written to its end."""
+    # The Trainer writes trainer_state.json last.
+    found = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    steps = {int(path.name.removeprefix("checkpoint-")): str(path) for path in found}
+    return steps[max(steps)] if steps else None
+
+
+def accuracy(prediction: EvalPrediction) -> dict[str, float]:
+    """Share of samples whose largest logit is the label's."""
+    logits, labels = prediction.predictions, prediction.label_ids
+    if isinstance(logits, tuple) or isinstance(labels, tuple):
+        raise InputError("accuracy needs one array of logits and one of labels")
+    return {"accuracy": float((np.argmax(logits, axis=-1) == labels).mean())}

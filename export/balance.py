@@ -102,7 +102,8 @@ def _arrival_times(graph: Graph, every: Sequence[Hop]) -> dict[str, int]:
 
 def _loop_message(came_from: Mapping[str, str]) -> str:
     """Name a loop: walk back until a population comes again."""
-    name, seen = next(reversed(came_from)), list[str]()
+    name = list(came_from)[-1]
+    seen: list[str] = []
     while name not in seen:
         seen.append(name)
         name = came_from[name]

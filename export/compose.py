@@ -16,7 +16,7 @@ from spikewright.nodes import (
     DenseSynapses,
     DiagonalSynapses,
     FloatArray,
-    Linear,
+    LinearMap,
     Scale,
     Shape,
     Synapses,
@@ -25,8 +25,6 @@ from spikewright.nodes import (
 
 MAX_DENSE = 2**25
 """Weights in the largest dense matrix that we write out (256 MB in float64)."""
-
-LinearMap = Affine | Linear | Conv1d | Scale
 
 
 def to_synapses(node: LinearMap) -> Synapses:

@@ -8,21 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spikewright.errors import GraphError
-from spikewright.export.compose import LinearMap, bias_of, compose_all, to_synapses
+from spikewright.export.compose import bias_of, compose_all, to_synapses
 from spikewright.graph import Edge, Graph, Stage, unique_name
 from spikewright.nodes import (
-    Affine,
     BiasLine,
-    Conv1d,
     DelaySteps,
     DenseSynapses,
     FloatArray,
     Input,
     Integrators,
-    Linear,
+    LinearMap,
     Node,
     Output,
-    Scale,
     SpikingNeurons,
     Synapses,
 )
@@ -151,8 +148,7 @@ def _joint_name(graph: Graph, path: _Path, target: str) -> str:
 def _maps(graph: Graph, names: Sequence[str]) -> list[Synapses]:
     """Return the weights of the nodes among `names` that have any."""
     nodes = [graph.nodes[name] for name in names]
-    kinds = (Affine, Linear, Conv1d, Scale)
-    return [to_synapses(node) for node in nodes if isinstance(node, kinds)]
+    return [to_synapses(node) for node in nodes if isinstance(node, LinearMap)]
 
 
 def _compile(graph: Graph, path: _Path) -> Synapses:

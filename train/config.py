@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from spikewright.errors import ConfigError
 
 Table = TypeVar("Table")
+
+# What a number must be beyond its type; any other: finite, 0 or more.
+_ABOVE_ZERO = {"epochs", "learning_rate", "batch_size", "max_tokens", "longest_piece"}
+_AT_MOST_ONE = {"drop_probability", "splice_probability", "warmup_ratio", "dropout"}
+_AT_LEAST = {"train": 1, "labels": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +104,8 @@ def load_config(path: Path) -> TrainConfig:
     """Read a training configuration.
 
     Raises:
-        ConfigError: the file is missing, is not TOML, or has an unknown or missing key.
+        ConfigError: the file is missing, is not TOML, has an unknown or missing key, or
+            a value of another type or out of its range.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -122,16 +129,19 @@ def _parse(raw: Mapping[str, Any], path: Path) -> TrainConfig:
             f"{path}: unknown key {', '.join(unknown)}; "
             f"known: seed, {', '.join(tables)}"
         )
+    for name in tables:
+        if not isinstance(raw.get(name, {}), dict):
+            raise ConfigError(f"{path}: {name} must be a table; write [{name}]")
     parsed: dict[str, Any] = {
         name: _table(kind, raw.get(name, {}), f"{path} [{name}]")
         for name, kind in tables.items()
     }
-    return TrainConfig(seed=_integer(raw.get("seed", 0), f"{path}: seed"), **parsed)
+    return TrainConfig(seed=_seed(raw.get("seed", 0), path), **parsed)
 
 
-def _integer(value: object, where: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ConfigError(f"{where}: must be an integer, got {value!r}")
+def _seed(value: object, path: Path) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
+        raise ConfigError(f"{path}: seed: must be 0 to 2**32 - 1, got {value!r}")
     return value
 
 
@@ -142,14 +152,16 @@ def _table(kind: type[Table], raw: Mapping[str, Any], where: str) -> Table:
         raise ConfigError(
             f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}"
         )
+    required = {k for k, v in known.items() if v.default is MISSING}
+    if missing := sorted(required - set(raw)):
+        raise ConfigError(f"{where}: lacks {', '.join(missing)}; add it")
     values = {
         key: _value(value, str(known[key].type), f"{where} {key}")
         for key, value in raw.items()
     }
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise ConfigError(f"{where}: {error}") from error
+    for key, value in values.items():
+        _check_range(key, value, f"{where} {key}")
+    return kind(**values)
 
 
 def _value(value: object, kind: str, where: str) -> object:
@@ -163,3 +175,15 @@ def _value(value: object, kind: str, where: str) -> object:
         case "float", int() | float() if not isinstance(value, bool):
             return float(value)
     raise ConfigError(f"{where}: must be {kind}, got {value!r}")
+
+
+def _check_range(key: str, value: object, where: str) -> None:
+    match value:
+        case tuple() if len(value) < (least := _AT_LEAST.get(key, 0)):
+            raise ConfigError(f"{where}: must name {least} or more, got {len(value)}")
+        case int() | float() if key in _ABOVE_ZERO and not 0 < value < math.inf:
+            raise ConfigError(f"{where}: must be above 0, got {value}")
+        case int() | float() if key in _AT_MOST_ONE and not 0 <= value <= 1:
+            raise ConfigError(f"{where}: must be 0 to 1, got {value}")
+        case int() | float() if not 0 <= value < math.inf:
+            raise ConfigError(f"{where}: must be 0 or more, got {value}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch.nn import functional
 from transformers import Trainer
@@ -72,25 +74,29 @@ class _Distiller(Trainer):
         return (loss, output) if return_outputs else loss
 
 
-def new_student(config: TrainConfig, word_embedding: torch.Tensor) -> ChipStudent:
-    """Return an untrained student whose word bits start from the teacher's embedding."""
-    torch.manual_seed(config.seed)
-    table = config.student
-    student = ChipStudent(
-        ChipStudentConfig(
-            vocab_size=len(word_embedding),
-            max_tokens=config.data.max_tokens,
-            channels=table.channels,
-            position_channels=table.position_channels,
-            hidden=table.hidden,
-            blocks=table.blocks,
-            steps=table.steps,
-            window=table.window,
-            beta=table.beta,
-            dropout=config.distill.dropout,
-            id2label=dict(enumerate(config.data.labels)),
-        )
+def student_config(config: TrainConfig, *, vocabulary: int) -> ChipStudentConfig:
+    """Return the sizes of the run's student.
+
+    Raises:
+        ConfigError: a size that no student has.
+    """
+    return ChipStudentConfig(
+        vocab_size=vocabulary,
+        max_tokens=config.data.max_tokens,
+        **asdict(config.student),
+        dropout=config.distill.dropout,
+        id2label=dict(enumerate(config.data.labels)),
     )
+
+
+def new_student(config: TrainConfig, word_embedding: torch.Tensor) -> ChipStudent:
+    """Return an untrained student whose words start from the teacher's embedding.
+
+    Raises:
+        ConfigError: a size that no student has, or the embedding is too narrow for it.
+    """
+    torch.manual_seed(config.seed)
+    student = ChipStudent(student_config(config, vocabulary=len(word_embedding)))
     assert isinstance(student.encoder, TrainableEncoder)  # noqa: S101 - not packed above
     generator = torch.Generator().manual_seed(config.seed)
     student.encoder.start_from(word_embedding.float(), generator)
@@ -146,5 +152,6 @@ def distill_student(
 
 
 def _float32_accuracy(student: ChipStudent, rows: Sequence[Row]) -> float:
-    answers = float_logits(student, [row["input_ids"] for row in rows]).argmax(axis=1)
-    return float((answers == [row["labels"] for row in rows]).mean())
+    ids = cast("list[list[int]]", [row["input_ids"] for row in rows])
+    answers = float_logits(student, ids).argmax(axis=1)
+    return float(np.mean(answers == [row["labels"] for row in rows]))

@@ -18,7 +18,7 @@ from spikewright.files import read_arrays, whole_file, write_arrays
 from spikewright.train.augment import augment
 from spikewright.train.config import TrainConfig
 from spikewright.train.data import LabeledText, Row, hash_split, read_split, tokenize
-from spikewright.train.distill import NO_LABEL, distill_student, new_student
+from spikewright.train.distill import NO_LABEL, distill_student, new_student, student_config
 from spikewright.train.load import read_json
 from spikewright.train.teacher import (
     FloatArray,
@@ -77,8 +77,8 @@ def _read(
     for line, each in enumerate(texts, start=1):
         if not 0 <= each.label < classes:
             raise InputError(
-                f"{data / name / split}.jsonl:{line}: label {each.label}; [data] labels "
-                f"names 0 to {classes - 1}; correct one of the two"
+                f"{data / name / split}.jsonl:{line}: label {each.label}; [data] "
+                f"labels names 0 to {classes - 1}; correct one of the two"
             )
     return texts
 
@@ -241,8 +241,10 @@ def _student_ids(
 def _teacher_config(config: TrainConfig, folder: Path) -> dict[str, Any]:
     """Return the sizes of the teacher, from which its operations are counted."""
     raw = read_json(folder / "config.json")
-    kept = ("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads")
-    kept += ("intermediate_size", "vocab_size")
+    kept = (
+        *("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads"),
+        *("intermediate_size", "vocab_size"),
+    )
     name = config.teacher.base.removeprefix("package:")
     labels = {"id2label": dict(enumerate(config.data.labels))}
     return {"_name_or_path": name, **{key: raw[key] for key in kept}, **labels}

@@ -97,9 +97,10 @@ class Progress(TrainerCallback):
             self.bar.update(state.global_step - self.bar.n)
 
     def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any
+        self, args: Any, state: Any, control: Any, **passed: Any
     ) -> None:
         """Refuse a loss that is no number; say what an evaluation found."""
+        logs: dict[str, float] = passed["logs"]
         for key in ("loss", "eval_loss", "train_loss"):
             if not math.isfinite(logs.get(key, 0.0)):
                 raise ConfigError(

@@ -277,40 +277,16 @@ class QuantizedIntegrators(_Value):
 
 
 Synapses: TypeAlias = DenseSynapses | TokenSynapses | ChannelSynapses | DiagonalSynapses
-Population: TypeAlias = (
-    Input
-    | BiasLine
-    | SpikingNeurons
-    | Integrators
-    | QuantizedNeurons
-    | QuantizedIntegrators
-)
+Neurons: TypeAlias = SpikingNeurons | QuantizedNeurons
+Graded: TypeAlias = Integrators | QuantizedIntegrators
+Population: TypeAlias = Input | BiasLine | Neurons | Graded
+LinearMap: TypeAlias = Affine | Linear | Conv1d | Scale
+InSeconds: TypeAlias = Delay | LIF | IF | LI | I | Threshold
 Node: TypeAlias = (
-    Population
-    | Output
-    | Synapses
-    | Affine
-    | Linear
-    | Conv1d
-    | Scale
-    | Flatten
-    | Delay
-    | DelaySteps
-    | LIF
-    | IF
-    | LI
-    | I
-    | Threshold
+    Population | Output | Synapses | LinearMap | Flatten | DelaySteps | InSeconds
 )
 
 SYNAPSES = (DenseSynapses, TokenSynapses, ChannelSynapses, DiagonalSynapses)
-POPULATIONS = (
-    Input,
-    BiasLine,
-    SpikingNeurons,
-    Integrators,
-    QuantizedNeurons,
-    QuantizedIntegrators,
-)
 GRADED = (Integrators, QuantizedIntegrators)
 """populations that send numbers instead of spikes"""
+POPULATIONS = (Input, BiasLine, SpikingNeurons, QuantizedNeurons, *GRADED)

@@ -18,10 +18,10 @@ import numpy.typing as npt
 from spikewright.cli.export import export_student
 from spikewright.cli.pricing import SPECIAL_TOKENS, price_trace
 from spikewright.cli.progress import progress, say
+from spikewright.cli.texts import encode_and_tell
 from spikewright.export.deployment import (
     Deployment,
     EncodedTexts,
-    encode_texts,
     logits_of,
     read_deployment,
 )
@@ -96,7 +96,7 @@ def _travel(
 ) -> _Road:
     with clock.time("export to NIR"):
         student, deployment = _export(folder)
-    encoded = encode_texts(deployment, texts)
+    encoded = encode_and_tell(deployment, texts)
     with clock.time("lower to Loihi's integers"):
         graph = lower(deployment.graph, dt_s=DT_S).graph
     with clock.time(f"run on Lava ({args.runtime} runtime)"):

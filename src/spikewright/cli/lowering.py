@@ -34,7 +34,9 @@ def read_network(path: Path, dt_s: float | None = None) -> Network:
         deployment = read_deployment(path)
         stored = float(deployment.card["dt_s"])
         if dt_s not in (None, stored):
-            raise InputError(f"{path}: was made for a time step of {stored} s, not {dt_s} s")
+            raise InputError(
+                f"{path}: was made for a time step of {stored} s, not {dt_s} s"
+            )
         return Network(deployment.graph, stored, deployment)
     graph = read_nir(path, dt_s=dt_s)
     found = read_nir_dt(path) if dt_s is None else dt_s

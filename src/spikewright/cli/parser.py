@@ -6,12 +6,9 @@ import argparse
 import importlib.metadata
 import math
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
 from pathlib import Path
 
 from spikewright.cli.progress import hush_libraries
-
-Run = Callable[[Namespace], int]
 
 
 def build_parser() -> ArgumentParser:
@@ -107,7 +104,7 @@ def _export(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser
     verb.add_argument("--tokens", type=int, metavar="N", help="longest sentence")
     verb.add_argument(
         "--dt",
-        type=_seconds,
+        type=float,
         default=1e-4,
         metavar="SECONDS",
         help="step (default 1e-4 s)",
@@ -144,7 +141,7 @@ def _simulate(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPars
         "--steps", type=int, metavar="N", help="use the first N steps only"
     )
     verb.add_argument(
-        "--dt", type=_seconds, metavar="SECONDS", help="needed if the file carries none"
+        "--dt", type=float, metavar="SECONDS", help="needed if the file carries none"
     )
     _add_deadline(verb)
     verb.add_argument("-o", "--output", type=Path, required=True, metavar="trace.npz")

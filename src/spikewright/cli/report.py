@@ -72,6 +72,6 @@ def _teacher_tokens(args: Namespace, trace: SpikeTrace) -> list[int]:
         if args.tokens < 1:
             raise InputError(f"--tokens {args.tokens}: must be 1 or more")
         return [args.tokens]
-    if isinstance(lengths, list):
-        return [int(each) + SPECIAL_TOKENS for each in lengths]
+    if isinstance(lengths, list) and all(isinstance(each, int) for each in lengths):
+        return [each + SPECIAL_TOKENS for each in lengths]
     raise InputError("--tokens: needed, the trace does not say how long its texts are")

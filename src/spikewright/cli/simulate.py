@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewright.cli.lowering import Network, lower_network, read_network, stage_of
-from spikewright.cli.progress import progress, say
+from spikewright.cli.progress import progress
 from spikewright.errors import InputError
-from spikewright.export.deployment import encode_texts
+from spikewright.cli.texts import encode_and_tell
 from spikewright.files import read_arrays, write_trace
 from spikewright.simulate.run import run
 from spikewright.trace import SpikeTrace
@@ -51,7 +51,8 @@ def _inputs(
         inputs, extra = _texts(args, network)
     if args.steps is not None and not 1 <= args.steps <= inputs.shape[1]:
         raise InputError(
-            f"--steps {args.steps}: the inputs have {inputs.shape[1]} steps"
+            f"--steps {args.steps}: must be 1 to {inputs.shape[1]}, the steps of the "
+            "inputs"
         )
     return inputs[:, : args.steps], extra
 
@@ -71,10 +72,7 @@ def _texts(
 ) -> tuple[npt.NDArray[np.generic], dict[str, object]]:
     if network.deployment is None:
         raise InputError(f"{args.file}: --text needs a deployment folder, not a .nir")
-    encoded = encode_texts(network.deployment, args.text)
-    for text, cut in zip(args.text, encoded.cut, strict=True):
-        if cut:
-            say(f"cut: the last {cut} tokens of {text[:40]!r} did not fit")
+    encoded = encode_and_tell(network.deployment, args.text)
     return encoded.inputs, {"lengths": encoded.lengths.tolist(), "texts": args.text}
 
 

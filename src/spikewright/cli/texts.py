@@ -1,0 +1,17 @@
+"""Sentences for a deployed student."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spikewright.cli.progress import say
+from spikewright.export.deployment import Deployment, EncodedTexts, encode_texts
+
+
+def encode_and_tell(deployment: Deployment, texts: Sequence[str]) -> EncodedTexts:
+    """Encode sentences; say on stderr which of them were cut."""
+    encoded = encode_texts(deployment, texts)
+    for text, cut in zip(texts, encoded.cut, strict=True):
+        if cut:
+            say(f"cut: the last {cut} tokens of {text[:40]!r} did not fit")
+    return encoded

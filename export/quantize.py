@@ -26,29 +26,26 @@ from spikewright.loihi import (
     MAX_MESSAGE,
     MAX_THRESHOLD,
     STATE_BITS,
+    largest_growth,
+    largest_sum,
     weight_limit,
 )
 from spikewright.nodes import (
     GRADED,
-    ChannelSynapses,
-    DenseSynapses,
-    DiagonalSynapses,
     FloatArray,
     Integrators,
     Node,
-    NumberArray,
     Output,
     QuantizedIntegrators,
     QuantizedNeurons,
     SpikingNeurons,
     Synapses,
-    TokenSynapses,
 )
 
 MAX_SCALE_BITS = 16
 """No population needs a finer unit: the largest threshold has 17 bits."""
 HEADROOM_STEPS = 64
-"""Steps of one-sided input that a population without leak must survive."""
+"""Steps of the worst input that a population without leak must survive."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,12 +197,8 @@ def _dv(decay: float) -> int:
 
 
 def _current_limit(decay: float) -> float:
-    """Return the |a| below which v cannot leave its register.
-
-    Without spikes |v| <= max|a| * (1 + decay + decay**2 + ...).
-    """
-    growth = HEADROOM_STEPS if decay >= 1.0 else 1.0 / (1.0 - decay)
-    return MAX_CURRENT / min(growth, HEADROOM_STEPS)
+    """Return the |a| below which v cannot leave its register."""
+    return MAX_CURRENT / largest_growth(decay, HEADROOM_STEPS)
 
 
 def _fit(
@@ -217,7 +210,7 @@ def _fit(
         fits = threshold * 2**bits <= MAX_THRESHOLD and all(
             _exponent(each, bits) <= MAX_EXPONENT for each in synapses.values()
         )
-        if fits and _worst_case(_round(fan)) < limit:
+        if fits and largest_sum(_round(fan).values()) < limit:
             return fan
     raise GraphError(f"node '{name}': its weights fit no scale of Loihi's registers")
 
@@ -239,24 +232,3 @@ def _round(fan: _Fan) -> dict[str, Synapses]:
             synapses, weight=weight.astype(np.int64), exponent=exponent
         )
     return rounded
-
-
-def _worst_case(synapses: Mapping[str, Synapses]) -> float:
-    """Return the largest |a| that any binary input can cause."""
-    return sum(
-        float(_fan_in(each).max(initial=0)) * 2.0**each.exponent
-        for each in synapses.values()
-    )
-
-
-def _fan_in(synapses: Synapses) -> NumberArray:
-    """Return the sum of |weight| over the inputs of each target."""
-    magnitude: NumberArray = np.abs(synapses.weight)
-    match synapses:
-        case TokenSynapses():
-            magnitude = magnitude.sum(axis=(0, 2))
-        case DenseSynapses() | ChannelSynapses():
-            magnitude = magnitude.sum(axis=-1)
-        case DiagonalSynapses():
-            pass  # each target has one source
-    return magnitude

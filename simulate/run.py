@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.graph import Graph
+from spikewright.graph import Graph, Stage
 from spikewright.simulate.integer import run_integer
 from spikewright.simulate.lava_backend.supervise import run_lava
 from spikewright.simulate.reference import run_reference
+from spikewright.simulate.registers import may_overflow
 from spikewright.trace import SpikeTrace
 
 
@@ -60,6 +61,8 @@ def run(
         case Backend.INTEGER:
             return run_integer(graph, inputs, on_samples=on_samples)
         case Backend.LAVA:
+            if graph.stage is Stage.QUANTIZED and may_overflow(graph, inputs.shape[1]):
+                run_integer(graph, inputs)  # raises where Lava would wrap in silence
             return run_lava(
                 graph,
                 inputs,

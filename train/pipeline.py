@@ -18,7 +18,12 @@ from spikewright.files import read_arrays, whole_file, write_arrays
 from spikewright.train.augment import augment
 from spikewright.train.config import TrainConfig
 from spikewright.train.data import LabeledText, Row, hash_split, read_split, tokenize
-from spikewright.train.distill import NO_LABEL, distill_student, new_student, student_config
+from spikewright.train.distill import (
+    NO_LABEL,
+    distill_student,
+    new_student,
+    student_config,
+)
 from spikewright.train.load import read_json
 from spikewright.train.teacher import (
     FloatArray,
@@ -53,6 +58,7 @@ def train_run(
         InputError: data or encoder are missing or unfit, or `run` holds a run of
             another configuration or of other data.
     """
+    student_config(config, vocabulary=1)  # refuse its sizes before the teacher's hours
     train = [
         each
         for name in config.data.train

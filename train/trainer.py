@@ -96,9 +96,7 @@ class Progress(TrainerCallback):
         if self.bar is not None:
             self.bar.update(state.global_step - self.bar.n)
 
-    def on_log(
-        self, args: Any, state: Any, control: Any, **passed: Any
-    ) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, **passed: Any) -> None:
         """Refuse a loss that is no number; say what an evaluation found."""
         logs: dict[str, float] = passed["logs"]
         for key in ("loss", "eval_loss", "train_loss"):

@@ -47,9 +47,9 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = part_of(path)
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: exists and is no file; choose another name")
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: exists and is no file; choose another name")
         yield temporary
         temporary.replace(path)
     except OSError as error:
@@ -72,7 +72,7 @@ def part_of(path: Path) -> Path:
 
 def cannot_write(path: Path, error: OSError) -> InputError:
     """Say in one line that and why `path` cannot be written."""
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):  # which, unlike Path.is_dir, never raises
         return InputError(f"{path}: there is no folder {path.parent}; make it first")
     reason = " ".join((error.strerror or str(error)).split())
     return InputError(f"{path}: cannot be written: {reason}; choose another place")
@@ -112,7 +112,7 @@ def read_arrays(path: str | Path) -> dict[str, npt.NDArray[np.generic]]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except _DAMAGED as error:
-        raise InputError(f"{path}: {_why_unreadable(error)}; save it again") from error
+        raise InputError(f"{path}: {_why_unreadable(error)}") from error
     raise InputError(f"{path}: neither .npy nor .npz; write it with numpy.save")
 
 
@@ -120,9 +120,9 @@ def _why_unreadable(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"cannot be read: {error.strerror or error}"
     if "Object arrays" in str(error):
-        return "holds Python objects; only arrays of numbers are read"
+        return "holds Python objects; save it as an array of numbers"
     reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"damaged ({reason})"
+    return f"damaged ({reason}); save it again"
 
 
 def write_graph(graph: Graph, path: str | Path) -> None:

@@ -6,9 +6,11 @@ Sources: lava-nc 0.10.0, `proc/lif/process.py` (widths), `proc/dense/process.py`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from spikewright.nodes import NumberArray
+from spikewright.nodes import DiagonalSynapses, NumberArray, Synapses, TokenSynapses
 
 STATE_BITS = 6
 """a weight unit is 2**6 units of current and voltage: u = a << 6"""
@@ -40,3 +42,28 @@ def shift_to_zero(values: NumberArray, bits: int) -> NumberArray:
     """Shift right towards zero: rsz(x, n) = sign(x) (|x| >> n)."""
     magnitude = np.abs(values) >> bits
     return np.where(values < 0, -magnitude, magnitude)
+
+
+def largest_sum(synapses: Iterable[Synapses]) -> float:
+    """Return a bound on |a|: every input spikes, and all with the worse sign."""
+    return sum(
+        float(_fan_in(each).max(initial=0)) * 2.0**each.exponent for each in synapses
+    )
+
+
+def _fan_in(synapses: Synapses) -> NumberArray:
+    """Return the sum of |weight| over the inputs of each target."""
+    magnitude: NumberArray = np.abs(synapses.weight)
+    if isinstance(synapses, TokenSynapses):
+        magnitude = magnitude.sum(axis=(0, 2))
+    elif not isinstance(synapses, DiagonalSynapses):
+        magnitude = magnitude.sum(axis=-1)
+    return magnitude
+
+
+def largest_growth(decay: float, steps: int) -> float:
+    """Return how many times max |a| a potential can reach in `steps` steps.
+
+    |v| <= max |a| * (1 + decay + decay**2 + ...), and a spike only resets it.
+    """
+    return float(steps) if decay >= 1.0 else min(steps, 1.0 / (1.0 - decay))

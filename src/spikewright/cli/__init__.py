@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SpikewrightError as error:
         if args.traceback:
             raise
-        print(f"spikewright {args.verb}: {error}", file=sys.stderr)
+        print(f"spikewright {args.verb}: {error}".rstrip(), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"spikewright {args.verb}: interrupted", file=sys.stderr)

@@ -22,30 +22,42 @@ class Network:
     deployment: Deployment | None
 
 
-def read_network(path: Path, dt_s: float | None = None) -> Network:
-    """Read a .nir file or a deployment folder; `dt_s` is for files that carry none.
+def read_network(
+    path: Path, *, dt_s: float | None = None, default_dt_s: float | None = None
+) -> Network:
+    """Read a .nir file or a deployment folder.
+
+    Args:
+        path: the file or folder.
+        dt_s: the time step that the user names; one on record must agree.
+        default_dt_s: the time step if none is on record.
 
     Raises:
         InputError: the file is missing or unreadable, no time step is known, or
-            `dt_s` contradicts the one that is.
+            `dt_s` contradicts the one on record.
         GraphError: it holds what we cannot run.
     """
     if path.is_dir():
-        deployment = read_deployment(path)
-        stored = float(deployment.card["dt_s"])
-        if dt_s not in (None, stored):
-            raise InputError(
-                f"{path}: was made for a time step of {stored} s, not {dt_s} s"
-            )
-        return Network(deployment.graph, stored, deployment)
+        return _read_folder(path, dt_s)
     graph = read_nir(path, dt_s=dt_s)
-    found = read_nir_dt(path) if dt_s is None else dt_s
-    if found is None:
+    for found in (dt_s, read_nir_dt(path), default_dt_s):
+        if found is not None:
+            return Network(graph, found, None)
+    raise InputError(
+        f"{path}: does not say its time step; give --dt SECONDS "
+        "(snnTorch and SpikingJelly export with 1e-4)"
+    )
+
+
+def _read_folder(path: Path, dt_s: float | None) -> Network:
+    deployment = read_deployment(path)
+    stored = float(deployment.card["dt_s"])
+    if dt_s not in (None, stored):
         raise InputError(
-            f"{path}: does not say its time step; give --dt SECONDS "
-            "(snnTorch and SpikingJelly export with 1e-4)"
+            f"{path}: was made for a time step of {stored} s, got {dt_s} s; "
+            "leave --dt out, or export again"
         )
-    return Network(graph, found, None)
+    return Network(deployment.graph, stored, deployment)
 
 
 def stage_of(backend: str, arithmetic: str | None) -> Stage:

@@ -21,7 +21,7 @@ from spikewright.trace import SpikeTrace
 def run_report(args: Namespace) -> int:
     """Print the report of a trace in the wanted format."""
     trace = read_trace(args.trace)
-    network = read_network(args.file, _dt_s(trace))
+    network = read_network(args.file, default_dt_s=_dt_s(trace))
     report = price_trace(
         _graph_of(trace, network, args),
         trace,

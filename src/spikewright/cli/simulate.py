@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from spikewright.cli.lowering import Network, lower_network, read_network, stage_of
 from spikewright.cli.progress import progress
-from spikewright.errors import InputError
 from spikewright.cli.texts import encode_and_tell
+from spikewright.errors import InputError
 from spikewright.files import read_arrays, write_trace
 from spikewright.simulate.run import run
 from spikewright.trace import SpikeTrace
@@ -21,7 +21,7 @@ from spikewright.trace import SpikeTrace
 def run_simulate(args: Namespace) -> int:
     """Simulate and write the trace; print what came out."""
     stage = stage_of(args.backend, args.arithmetic)
-    network = read_network(args.file, args.dt)
+    network = read_network(args.file, dt_s=args.dt)
     inputs, extra = _inputs(args, network)
     graph = lower_network(network, stage)
     with progress(len(inputs), args.backend) as show:

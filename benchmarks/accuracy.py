@@ -1,6 +1,6 @@
 """Accuracy of a student on a validation set: float, and in Loihi's integers.
 
-    python benchmarks/accuracy.py --data FOLDER [--checkpoint RUN/student] [--tokens 64]
+python benchmarks/accuracy.py --data FOLDER [--checkpoint RUN/student] [--tokens 64]
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from machine import describe_machine
 from spikewright.cli.export import export_student
 from spikewright.cli.pricing import SPECIAL_TOKENS, price_trace
 from spikewright.cli.progress import progress
-from spikewright.export.deployment import encode_texts, logits_of, read_deployment
+from spikewright.export.deployment import read_deployment
 from spikewright.export.lower import lower
+from spikewright.export.texts import encode_texts, logits_of
 from spikewright.hardware_profiles.teacher import read_teacher_config
 from spikewright.simulate.run import run
 from spikewright.train.answer import float_logits
@@ -58,7 +59,7 @@ def measure(checkpoint: Path, texts: Sequence[LabeledText], tokens: int) -> None
     chip = logits_of(trace.output, encoded.lengths).argmax(axis=1)
     float_ = float_logits(student, encoded.token_ids).argmax(axis=1)
     print(
-        f"{len(texts)} sentences, {int((encoded.cut > 0).sum())} cut to {tokens} tokens\n"
+        f"{len(texts)} sentences, {int((encoded.cut > 0).sum())} cut to {tokens}\n"
         f"float    {np.mean(float_ == labels):.4f}  (snnTorch, float32)\n"
         f"integer  {np.mean(chip == labels):.4f}  (8-bit weights, Loihi's registers)\n"
         f"agree    {np.mean(chip == float_):.4f}\n"

@@ -20,8 +20,9 @@ from machine import describe_machine
 
 from spikewright.cli.demo import SENTENCES
 from spikewright.cli.export import export_student
-from spikewright.export.deployment import encode_texts, read_deployment
+from spikewright.export.deployment import read_deployment
 from spikewright.export.lower import lower
+from spikewright.export.texts import encode_texts
 from spikewright.graph import Graph
 from spikewright.simulate.compare import compare_traces
 from spikewright.simulate.run import run
@@ -54,8 +55,8 @@ def main() -> None:
         base = base or seconds
         wrong = compare_traces(judge, trace).mismatches
         print(
-            f"{label:<30} {seconds:8.3f} s a sentence, {seconds / base:7.1f} x integer, "
-            f"{wrong} wrong spikes"
+            f"{label:<30} {seconds:8.3f} s a sentence, "
+            f"{seconds / base:7.1f} x integer, {wrong} wrong spikes"
         )
 
 

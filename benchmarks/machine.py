@@ -12,7 +12,8 @@ PACKAGES = ("numpy", "torch", "snntorch", "nir", "lava-nc")
 
 def describe_machine() -> str:
     """Return one line a fact."""
-    versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+    found = ((name, importlib.metadata.version(name)) for name in PACKAGES)
+    versions = " ".join(f"{name} {version}" for name, version in found)
     threads = os.environ.get("OMP_NUM_THREADS", "default")
     return (
         f"{_processor()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}\n"

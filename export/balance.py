@@ -8,7 +8,7 @@ longest path from the input, and shorter edges get the difference as axonal dela
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,17 +66,8 @@ def balance_delays(graph: Graph) -> Graph:
     _refuse_negative_thresholds(graph)
     every = tuple(hops(graph))
     arrival = _arrival_times(graph, every)
-    delays = {
-        (hop.first.source, hop.first.target): arrival[hop.target]
-        - arrival[hop.source]
-        - hop.latency
-        + hop.first.delay
-        for hop in every
-    }
-    edges = tuple(
-        Edge(e.source, e.target, delays.get((e.source, e.target), 0))
-        for e in graph.edges
-    )
+    delays = {hop.first: -_lag(arrival, hop) for hop in every}
+    edges = tuple(replace(edge, delay=delays.get(edge, 0)) for edge in graph.edges)
     return Graph(graph.nodes, edges, Stage.TIMED, graph.dt_s, arrival)
 
 
@@ -91,13 +82,18 @@ def _arrival_times(graph: Graph, every: Sequence[Hop]) -> dict[str, int]:
     for _ in range(len(arrival) + 1):
         is_settled = True
         for hop in every:
-            reached = arrival[hop.source] + hop.latency - hop.first.delay
-            if reached > arrival[hop.target]:
-                arrival[hop.target], is_settled = reached, False
-                came_from[hop.target] = hop.source
+            if (lag := _lag(arrival, hop)) > 0:
+                arrival[hop.target] += lag
+                came_from[hop.target], is_settled = hop.source, False
         if is_settled:
             return arrival
     raise GraphError(_loop_message(came_from))
+
+
+def _lag(arrival: Mapping[str, int], hop: Hop) -> int:
+    """Return how many steps a hop without axonal delay comes too late."""
+    reached = arrival[hop.source] + hop.latency - hop.first.delay
+    return reached - arrival[hop.target]
 
 
 def _loop_message(came_from: Mapping[str, str]) -> str:

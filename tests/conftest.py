@@ -104,11 +104,17 @@ def readout_graph() -> Graph:
     nodes: dict[str, Node] = {
         "input": Input((6,)),
         "fc": Affine(_dyadic(rng, 8, 6), _dyadic(rng, 8)),
-        "lif": LIF(np.full(8, 2 * DT_S), np.full(8, 2.0), *np.zeros((1, 8)), np.ones(8) / 2, np.zeros(8)),
+        "lif": LIF(
+            np.full(8, 2 * DT_S),
+            np.full(8, 2.0),
+            np.zeros(8),
+            np.full(8, 0.5),
+            np.zeros(8),
+        ),
         "head": Linear(_dyadic(rng, 3, 8)),
         "li": LI(np.full(3, 4 * DT_S), np.full(3, 4.0), np.zeros(3)),
         "output": Output((3,)),
-    }  # fmt: skip
+    }
     names = list(nodes)
     edges = tuple(Edge(a, b) for a, b in pairwise(names))
     return Graph(nodes, edges, Stage.CONTINUOUS)

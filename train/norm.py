@@ -45,7 +45,8 @@ class FoldableNorm(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         gain = self.weight * torch.rsqrt(variance + 1e-5)
         free = self.bias - gain * mean
-        return gain, free + (free.clamp(max=self.limit) - free).detach()
+        # The limit, to the bit: free + (limit - free) would miss it if free is large.
+        return gain, free.clamp(max=self.limit).detach() + (free - free.detach())
 
     @torch.no_grad()
     def folded(self) -> tuple[torch.Tensor, torch.Tensor]:

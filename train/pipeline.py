@@ -41,7 +41,9 @@ def train_run(
     """Fine-tune the teacher, label the texts, distill the student into `run`.
 
     A finished stage is not done again; an interrupted one goes on from its last
-    checkpoint. `run/student/card.json` records configuration, data, versions, results.
+    checkpoint, but shuffles the rest of that epoch anew: only a run that nobody
+    interrupts inside a training is the same to the byte each time.
+    `run/student/card.json` records configuration, data, versions, results.
 
     Args:
         config: the run's configuration.

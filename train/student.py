@@ -80,7 +80,7 @@ class ChipStudentConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
                 raise ConfigError(
                     f"{name}: must be a multiple of {step}, {step} or more, got {size}"
                 )
-        if not 0 <= self.beta < 1:
+        if not isinstance(self.beta, int | float) or not 0 <= self.beta < 1:
             raise ConfigError(f"beta: must be 0 or more and below 1, got {self.beta}")
 
 

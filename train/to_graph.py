@@ -13,6 +13,7 @@ last token has something to look forward to.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,8 +84,8 @@ def student_graph(student: ChipStudent, *, tokens: int, dt_s: float) -> Graph:
         raise InputError(
             f"tokens: {tokens}; the student has positions for 1 to {config.max_tokens}"
         )
-    if not dt_s > 0:
-        raise GraphError(f"dt_s: {dt_s}; a time step must be longer than 0 s")
+    if not 0 < dt_s < math.inf:
+        raise GraphError(f"dt_s: {dt_s}; a time step is finite and longer than 0 s")
     sketch = _Sketch(tokens, dt_s / (1.0 - config.beta), dt_s)
     bits = config.channels + config.position_channels
     sketch.add("input", Input((bits, tokens + config.window - 1)))

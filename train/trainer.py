@@ -1,16 +1,14 @@
-"""What both trainings share: arguments, progress on stderr, resuming, accuracy."""
+"""What both trainings share: arguments, progress, resuming, accuracy."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 from transformers import (
     EvalPrediction,
     PrinterCallback,
@@ -53,7 +51,7 @@ def training_arguments(
         save_strategy="steps",
         eval_steps=1 / evaluations,
         save_steps=1 / evaluations,
-        save_total_limit=1,
+        save_total_limit=2,  # with 1, the Trainer deletes the last when it ends
         load_best_model_at_end=True,
         metric_for_best_model="accuracy",
         logging_steps=50,
@@ -70,7 +68,7 @@ def training_arguments(
 
 
 class Progress(TrainerCallback):
-    """A bar on stderr if that is a terminal, a line for each evaluation, no more.
+    """A line for each evaluation, and nothing on stdout.
 
     Raises:
         ConfigError: the loss is no longer a finite number.
@@ -78,46 +76,20 @@ class Progress(TrainerCallback):
 
     def __init__(self, label: str, say: Say) -> None:
         self.label, self.say = label, say
-        self.bar: tqdm[Any] | None = None
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Open the bar; a resumed training starts in its middle."""
-        self.bar = tqdm(
-            total=state.max_steps,
-            initial=state.global_step,
-            desc=self.label,
-            file=sys.stderr,
-            disable=None,
-            unit="step",
-        )
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Move the bar."""
-        if self.bar is not None:
-            self.bar.update(state.global_step - self.bar.n)
 
     def on_log(self, args: Any, state: Any, control: Any, **passed: Any) -> None:
         """Refuse a loss that is no number; say what an evaluation found."""
         logs: dict[str, float] = passed["logs"]
+        where = f"at step {state.global_step} of {state.max_steps}"
         for key in ("loss", "eval_loss", "train_loss"):
             if not math.isfinite(logs.get(key, 0.0)):
                 raise ConfigError(
-                    f"{self.label}: {key} is {logs[key]} at step {state.global_step} "
-                    f"of {state.max_steps}; lower [{self.label}] learning_rate and "
-                    "train into another folder"
+                    f"{self.label}: {key} is {logs[key]} {where}; lower "
+                    f"[{self.label}] learning_rate and train into another folder"
                 )
-        if self.bar is not None and "eval_accuracy" in logs:
-            self.bar.clear()
-            self.say(
-                f"{self.label}: {logs['eval_accuracy']:.4f} on validation at step "
-                f"{state.global_step} of {state.max_steps}"
-            )
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Close the bar."""
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+        if "eval_accuracy" in logs:
+            found = f"{logs['eval_accuracy']:.4f} on validation"
+            self.say(f"{self.label}: {found} {where}")
 
 
 def train_to_best(trainer: Trainer, label: str, say: Say) -> None:
@@ -132,9 +104,11 @@ def train_to_best(trainer: Trainer, label: str, say: Say) -> None:
         ConfigError: the loss is no longer a finite number.
     """
     trainer.remove_callback(PrinterCallback)  # it prints the log on stdout
-    trainer.add_callback(Progress(label, say))
+    progress = Progress(label, say)
+    trainer.add_callback(progress)
     folder = Path(str(trainer.args.output_dir))
     trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    trainer.remove_callback(progress)
 
 
 def last_checkpoint(folder: Path) -> str | None:

@@ -30,13 +30,12 @@ if TYPE_CHECKING:
     )
     from spikewright.export.deployment import (
         Deployment,
-        encode_texts,
-        logits_of,
         read_deployment,
         write_deployment,
     )
     from spikewright.export.lower import Lowering, lower
     from spikewright.export.nir_io import read_nir, read_nir_dt, write_nir
+    from spikewright.export.texts import encode_texts, logits_of
     from spikewright.files import read_graph, read_trace, write_graph, write_trace
     from spikewright.graph import Edge, Graph, Stage
     from spikewright.hardware_profiles.comparison import StudentWork
@@ -121,15 +120,10 @@ _HOMES = {
         "SpikewrightError",
         "UnsupportedNodeError",
     ),
-    "export.deployment": (
-        "Deployment",
-        "encode_texts",
-        "logits_of",
-        "read_deployment",
-        "write_deployment",
-    ),
+    "export.deployment": ("Deployment", "read_deployment", "write_deployment"),
     "export.lower": ("Lowering", "lower"),
     "export.nir_io": ("read_nir", "read_nir_dt", "write_nir"),
+    "export.texts": ("encode_texts", "logits_of"),
     "files": ("read_graph", "read_trace", "write_graph", "write_trace"),
     "graph": ("Edge", "Graph", "Stage"),
     "hardware_profiles.comparison": ("StudentWork",),

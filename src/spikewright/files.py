@@ -46,10 +46,9 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             folder or a device.
     """
     path = Path(path)
+    check_place(path)
     temporary = part_of(path)
     try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: exists and is no file; choose another name")
         yield temporary
         temporary.replace(path)
     except OSError as error:
@@ -59,21 +58,31 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def check_place(path: Path) -> None:
+    """Raise `InputError` unless a file may be made or replaced at `path`.
+
+    For commands that compute long before they write.
+    """
+    part_of(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"{path}: exists and is no file; choose another name")
+
+
 def part_of(path: Path) -> Path:
     """Name the hidden neighbor in which `path` is built.
 
     Raises:
-        InputError: `path` is a folder without a name, such as `.` or `/`.
+        InputError: `path` has no name, such as `.` or `/`, or lies in no folder.
     """
     if not path.name or path.name == "..":
         raise InputError(f"{path}: cannot be written over; give a name in it")
+    if not os.path.isdir(path.parent):  # which, unlike Path.is_dir, never raises
+        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def cannot_write(path: Path, error: OSError) -> InputError:
     """Say in one line that and why `path` cannot be written."""
-    if not os.path.isdir(path.parent):  # which, unlike Path.is_dir, never raises
-        return InputError(f"{path}: there is no folder {path.parent}; make it first")
     reason = " ".join((error.strerror or str(error)).split())
     return InputError(f"{path}: cannot be written: {reason}; choose another place")
 

@@ -96,6 +96,23 @@ def test_a_self_loop_is_its_own_delay() -> None:
     assert _delay(graph, "n", "loop") == 0
 
 
+def test_two_direct_edges_into_the_output_keep_their_own_delays() -> None:
+    graph = _timed(
+        {
+            "input": Input((1,)),
+            "n": Threshold(np.zeros(1)),
+            "late": Delay(np.array([2 * DT_S])),
+            "output": Output((1,)),
+        },
+        ("input", "n"),
+        ("n", "output"),
+        ("n", "late"),
+        ("late", "output"),
+    )
+    trace = run_reference(graph, np.array([1, 0, 0, 0]).reshape(1, 4, 1))
+    np.testing.assert_array_equal(trace.output.ravel(), [1, 0, 1, 0])
+
+
 def _two_cycle(*, delayed: bool) -> Graph:
     nodes: dict[str, Node] = {
         "input": Input((1,)),

@@ -21,17 +21,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = args.run(args)
         sys.stdout.flush()
-    except SpikewrightError as error:
-        if args.traceback:
-            raise
-        print(f"spikewright {args.verb}: {error}".rstrip(), file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
-        print(f"spikewright {args.verb}: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _fail(args.verb, "interrupted", INTERRUPTED)
     except BrokenPipeError:  # `| head` has read enough
         _discard_stdout()
         return 1
+    except (SpikewrightError, OSError) as error:  # OSError: disk full, no permission
+        if args.traceback:
+            raise
+        return _fail(args.verb, str(error), 1)
+    return status
+
+
+def _fail(verb: str, reason: str, status: int) -> int:
+    print(f"spikewright {verb}: {reason.rstrip()}", file=sys.stderr)
     return status
 
 

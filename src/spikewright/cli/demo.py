@@ -19,13 +19,10 @@ from spikewright.cli.export import export_student
 from spikewright.cli.pricing import SPECIAL_TOKENS, price_trace
 from spikewright.cli.progress import progress, say
 from spikewright.cli.texts import encode_and_tell
-from spikewright.export.deployment import (
-    Deployment,
-    EncodedTexts,
-    logits_of,
-    read_deployment,
-)
+from spikewright.export.deployment import Deployment, read_deployment
+from spikewright.export.encoder import parse_tokenizer, token_ids
 from spikewright.export.lower import lower
+from spikewright.export.texts import EncodedTexts, logits_of
 from spikewright.graph import Graph
 from spikewright.hardware_profiles.report import ComparisonReport
 from spikewright.hardware_profiles.teacher import read_teacher_config
@@ -33,7 +30,7 @@ from spikewright.nodes import SYNAPSES
 from spikewright.simulate.compare import Comparison, compare_traces
 from spikewright.simulate.run import run
 from spikewright.train.answer import float_logits
-from spikewright.train.load import load_student, shipped_student
+from spikewright.train.load import load_student, read_json, shipped_student
 from spikewright.train.student import ChipStudent
 
 SENTENCES = (
@@ -95,7 +92,7 @@ def _travel(
     args: Namespace, texts: Sequence[str], folder: Path, clock: _Clock
 ) -> _Road:
     with clock.time("export to NIR"):
-        student, deployment = _export(folder)
+        student, deployment = _export(folder, texts)
     encoded = encode_and_tell(deployment, texts)
     with clock.time("lower to Loihi's integers"):
         graph = lower(deployment.graph, dt_s=DT_S).graph
@@ -127,11 +124,18 @@ def _travel(
     )
 
 
-def _export(folder: Path) -> tuple[ChipStudent, Deployment]:
-    """Export the shipped student and read everything back, as a user's tool would."""
+def _export(folder: Path, texts: Sequence[str]) -> tuple[ChipStudent, Deployment]:
+    """Export the shipped student and read everything back, as a user's tool would.
+
+    The network is sized for the longest sentence: padding changes no answer, but a
+    silent neuron is updated all the same.
+    """
     checkpoint = shipped_student()
     student = load_student(checkpoint)
-    tokens = int(student.config.max_tokens)
+    text = json.dumps(read_json(checkpoint / "tokenizer.json"))
+    tokenizer = parse_tokenizer(str(checkpoint / "tokenizer.json"), text)
+    longest = max(len(token_ids(tokenizer, each)) for each in texts)
+    tokens = min(longest, int(student.config.max_tokens))
     export_student(student, checkpoint, folder, tokens=tokens, dt_s=DT_S)
     return student, read_deployment(folder)
 

@@ -7,9 +7,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from spikewright.cli.progress import say
 from spikewright.errors import InputError
-from spikewright.export.deployment import EncoderTables, write_deployment
+from spikewright.export.deployment import write_deployment
+from spikewright.export.encoder import EncoderTables
 from spikewright.export.nir_io import write_nir
 from spikewright.graph import Graph
 from spikewright.train.load import encoder_tables, load_student, read_json
@@ -21,7 +21,6 @@ def run_export(args: Namespace) -> int:
     """Write the network, and all that the host needs unless only a .nir is wanted."""
     student = load_student(args.checkpoint)
     tokens = student.config.max_tokens if args.tokens is None else args.tokens
-    say(f"time step {args.dt:g} s, up to {tokens} tokens")
     if args.output.suffix == ".nir":
         graph = student_graph(student, tokens=tokens, dt_s=args.dt)
         write_nir(graph, args.output, dt_s=args.dt)
@@ -41,7 +40,10 @@ def run_export(args: Namespace) -> int:
 
 
 def _sentence(summary: dict[str, Any]) -> str:
-    return "{output}: {nodes} nodes, {edges} edges, {tokens} tokens".format(**summary)
+    return (
+        "{output}: {nodes} nodes, {edges} edges, up to {tokens} tokens, "
+        "time step {dt_s:g} s"
+    ).format(**summary)
 
 
 def export_student(
@@ -50,24 +52,22 @@ def export_student(
     """Write the deployment folder of a loaded checkpoint; return its graph."""
     graph = student_graph(student, tokens=tokens, dt_s=dt_s)
     words, positions = encoder_tables(student)
-    try:
-        tokenizer = (checkpoint / "tokenizer.json").read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{checkpoint}/tokenizer.json: {error.strerror}") from error
-    card = _card(student, read_json(checkpoint / "card.json"), tokens, dt_s)
+    tokenizer = json.dumps(read_json(checkpoint / "tokenizer.json"))
+    card = _card(student, checkpoint / "card.json", tokens, dt_s)
     write_deployment(folder, graph, EncoderTables(words, positions), tokenizer, card)
     return graph
 
 
-def _card(
-    student: ChipStudent, card: dict[str, Any], tokens: int, dt_s: float
-) -> dict[str, Any]:
+def _card(student: ChipStudent, path: Path, tokens: int, dt_s: float) -> dict[str, Any]:
+    card = read_json(path)
+    if "teacher_config" not in card:
+        raise InputError(f"{path}: lacks 'teacher_config'; train the student again")
     labels = student.config.id2label or {}
     return {
         "tokens": tokens,
         "steps": student.config.steps,
         "dt_s": dt_s,
         "labels": [name for _, name in sorted(labels.items())],
-        "teacher": card["teacher_config"],
-        "training": {k: v for k, v in card.items() if k != "teacher_config"},
+        "teacher": card.pop("teacher_config"),
+        "training": card,
     }

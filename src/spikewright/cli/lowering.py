@@ -11,6 +11,15 @@ from spikewright.export.lower import lower
 from spikewright.export.nir_io import read_nir, read_nir_dt
 from spikewright.graph import Graph, Stage
 
+STAGES = {
+    ("reference", "float"): Stage.DISCRETE,
+    ("reference", "fixed"): Stage.QUANTIZED,
+    ("integer", "fixed"): Stage.QUANTIZED,
+    ("lava", "float"): Stage.TIMED,
+    ("lava", "fixed"): Stage.QUANTIZED,
+}
+"""(backend, arithmetic) -> what it runs"""
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
@@ -61,25 +70,18 @@ def _read_folder(path: Path, dt_s: float | None) -> Network:
 
 
 def stage_of(backend: str, arithmetic: str | None) -> Stage:
-    """Return the stage that a backend runs in an arithmetic.
+    """Return the stage that a backend runs in an arithmetic, None being its own.
 
     Raises:
         InputError: the backend has no such arithmetic.
     """
-    stages = {
-        ("reference", "float"): Stage.DISCRETE,
-        ("reference", "fixed"): Stage.QUANTIZED,
-        ("integer", "fixed"): Stage.QUANTIZED,
-        ("lava", "float"): Stage.TIMED,
-        ("lava", "fixed"): Stage.QUANTIZED,
-    }
     chosen = arithmetic or ("float" if backend == "reference" else "fixed")
-    if (backend, chosen) not in stages:
+    if (backend, chosen) not in STAGES:
         raise InputError(
             f"--backend {backend} has no {chosen} arithmetic; "
             "float runs on reference and lava"
         )
-    return stages[backend, chosen]
+    return STAGES[backend, chosen]
 
 
 def lower_network(network: Network, stage: Stage) -> Graph:

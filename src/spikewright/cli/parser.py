@@ -21,7 +21,10 @@ def build_parser() -> ArgumentParser:
     version = importlib.metadata.version("spikewright")
     parser.add_argument("--version", action="version", version=version)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for add in (_demo, _train, _export, _simulate, _report, _profile, _doctor):
+    for add in (
+        *(_demo, _train, _export, _lower),
+        *(_simulate, _report, _profile, _doctor),
+    ):
         verb = add(verbs)
         verb.add_argument(
             "--traceback", action="store_true", help="show where it failed"
@@ -109,6 +112,39 @@ def _export(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser
         metavar="SECONDS",
         help="step (default 1e-4 s)",
     )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _lower(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
+    def run(args: Namespace) -> int:
+        from spikewright.cli.lower import run_lower
+
+        return run_lower(args)
+
+    verb = verbs.add_parser("lower", help="lower a NIR graph, pass by pass")
+    verb.add_argument("file", type=Path, metavar="FILE.nir|FOLDER")
+    verb.add_argument(
+        "--to", choices=("discrete", "timed", "quantized"), default="quantized"
+    )
+    verb.add_argument(
+        "--dt", type=float, metavar="SECONDS", help="needed if the file carries none"
+    )
+    verb.add_argument(
+        "--dump-passes",
+        dest="dump",
+        type=Path,
+        metavar="FOLDER",
+        help="write the graph after each pass",
+    )
+    verb.add_argument(
+        "--verify",
+        type=Path,
+        metavar="X.npy",
+        help="simulate before and after each pass; exit 1 if one but quantize, which "
+        "rounds, changes a spike",
+    )
+    verb.add_argument("-o", "--output", type=Path, required=True, metavar="lowered.npz")
     verb.set_defaults(run=run)
     return verb
 

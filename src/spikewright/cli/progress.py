@@ -29,6 +29,10 @@ def say(line: str) -> None:
 
 
 def hush_libraries() -> None:
-    """Keep the bars of transformers out of a pipe; call before it is imported."""
+    """Let only errors of transformers through, and no bars into a pipe.
+
+    To be called before it is imported.
+    """
+    os.environ["TRANSFORMERS_VERBOSITY"] = "error"
     if not sys.stderr.isatty():
         os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 
-from spikewright.cli.lowering import Network, lower_network, read_network, stage_of
+from spikewright.cli.lowering import STAGES, Network, lower_network, read_network
 from spikewright.cli.pricing import PROFILES, SPECIAL_TOKENS, price_trace
 from spikewright.errors import InputError
 from spikewright.files import read_trace
@@ -46,7 +46,9 @@ def _dt_s(trace: SpikeTrace) -> float:
 def _graph_of(trace: SpikeTrace, network: Network, args: Namespace) -> Graph:
     """Lower the network as it was for the trace; refuse another network's trace."""
     backend, arithmetic = (str(trace.meta.get(k)) for k in ("backend", "arithmetic"))
-    stage = stage_of(backend, arithmetic)
+    if (backend, arithmetic) not in STAGES:
+        raise InputError(f"{args.trace}: does not say what ran it; simulate again")
+    stage = STAGES[backend, arithmetic]
     graph = lower_network(network, stage)
     if graph.fingerprint() != trace.meta.get("graph_sha256"):
         raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from spikewright.cli.lowering import Network, lower_network, read_network, stage
 from spikewright.cli.progress import progress
 from spikewright.cli.texts import encode_and_tell
 from spikewright.errors import InputError
-from spikewright.files import read_arrays, write_trace
+from spikewright.files import check_place, read_arrays, write_trace
 from spikewright.simulate.run import run
 from spikewright.trace import SpikeTrace
 
@@ -21,6 +22,7 @@ from spikewright.trace import SpikeTrace
 def run_simulate(args: Namespace) -> int:
     """Simulate and write the trace; print what came out."""
     stage = stage_of(args.backend, args.arithmetic)
+    check_place(args.output)
     network = read_network(args.file, dt_s=args.dt)
     inputs, extra = _inputs(args, network)
     graph = lower_network(network, stage)
@@ -45,7 +47,7 @@ def _inputs(
 ) -> tuple[npt.NDArray[np.generic], dict[str, object]]:
     """Return the inputs, and what the trace should remember of them."""
     if args.inputs is not None:
-        inputs = _array(args)
+        inputs = read_inputs(args.inputs)
         extra: dict[str, object] = {}
     else:
         inputs, extra = _texts(args, network)
@@ -57,11 +59,16 @@ def _inputs(
     return inputs[:, : args.steps], extra
 
 
-def _array(args: Namespace) -> npt.NDArray[np.generic]:
-    arrays = read_arrays(args.inputs)
+def read_inputs(path: Path) -> npt.NDArray[np.generic]:
+    """Read a .npy, or the array `inputs` of a .npz.
+
+    Raises:
+        InputError: there is no such array, or it has no samples and steps.
+    """
+    arrays = read_arrays(path)
     if "inputs" not in arrays or arrays["inputs"].ndim < 2:
         raise InputError(
-            f"{args.inputs}: holds {', '.join(arrays) or 'nothing'}; need one array "
+            f"{path}: holds {', '.join(arrays) or 'nothing'}; need one array "
             "'inputs' of (samples, steps, *input shape)"
         )
     return arrays["inputs"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spikewright.cli.progress import say
-from spikewright.export.deployment import Deployment, EncodedTexts, encode_texts
+from spikewright.export.deployment import Deployment
+from spikewright.export.texts import EncodedTexts, encode_texts
 
 
 def encode_and_tell(deployment: Deployment, texts: Sequence[str]) -> EncodedTexts:

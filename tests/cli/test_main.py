@@ -1,0 +1,182 @@
+"""The command line as a process: usage, versions, pipes, signals."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spikewright import cli
+from spikewright.cli.parser import build_parser
+from spikewright.errors import InputError
+
+PROGRAM = (sys.executable, "-m", "spikewright.cli")
+VERBS = ("demo", "train", "export", "simulate", "report", "profile", "doctor")
+
+
+def _spikewright(*argv: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [*PROGRAM, *map(str, argv)]
+    return subprocess.run(
+        command, cwd=cwd, check=False, capture_output=True, text=True, timeout=60
+    )
+
+
+# --- usage ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        (),
+        ("nope",),
+        ("simulate",),
+        ("simulate", "x.nir", "-o", "t.npz"),
+        ("simulate", "x.nir", "--inputs", "x.npy"),
+        ("simulate", "x.nir", "--inputs", "x", "--text", "y", "-o", "t.npz"),
+        ("simulate", "x.nir", "--inputs", "x", "-o", "t.npz", "--backend", "gpu"),
+        ("simulate", "x.nir", "--inputs", "x", "-o", "t.npz", "--steps", "few"),
+        ("simulate", "x.nir", "--inputs", "x", "-o", "t.npz", "--deadline", "-1"),
+        ("simulate", "x.nir", "--inputs", "x", "-o", "t.npz", "--deadline", "nan"),
+        ("export", "run"),
+        ("export", "run", "-o", "x", "--dt", "soon"),
+        ("report", "x.nir"),
+        ("report", "x.nir", "t.npz", "--format", "pdf"),
+        ("train", "c.toml", "-o", "run"),
+        ("demo", "--nope"),
+        ("demo", "--runtime", "gpu"),
+    ],
+)
+def test_bad_usage_exits_with_2_and_says_how_it_goes(run, here, argv) -> None:
+    done = run(*argv)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("usage: spikewright")
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(run, verb: str) -> None:
+    done = run(verb, "--help")
+    assert done.status == 0
+    assert "--json" in done.out
+    assert "--traceback" in done.out
+
+
+def test_the_version_is_the_package_s(run) -> None:
+    assert run("--version").out.strip() == importlib.metadata.version("spikewright")
+
+
+def test_there_is_no_other_verb() -> None:
+    assert "VERB" in build_parser().format_usage()
+    for verb in VERBS:
+        assert verb in build_parser().format_help()
+
+
+# --- errors --------------------------------------------------------------------------
+
+
+def test_a_traceback_only_if_it_is_asked_for(run) -> None:
+    run("profile", "nope").refusal()
+    with pytest.raises(ValueError, match="no profile 'nope'"):
+        cli.main(["profile", "nope", "--traceback"])
+
+
+def test_our_own_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(args: object) -> int:
+        raise KeyError("bug")
+
+    monkeypatch.setattr("spikewright.cli.profile.run_profile", fail)
+    with pytest.raises(KeyError, match="bug"):
+        cli.main(["profile"])
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (InputError("x: is wrong\n"), 1, "spikewright profile: x: is wrong\n"),
+        (OSError(28, "No space left"), 1, "spikewright profile: [Errno 28] No space"),
+        (KeyboardInterrupt(), 130, "spikewright profile: interrupted\n"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line(
+    run, monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int, line: str
+) -> None:
+    def fail(args: object) -> int:
+        raise error
+
+    monkeypatch.setattr("spikewright.cli.profile.run_profile", fail)
+    done = run("profile")
+    assert (done.status, done.out) == (status, "")
+    assert done.err.startswith(line)
+    assert done.err.count("\n") == 1
+
+
+# --- the process ---------------------------------------------------------------------
+
+
+def test_a_refusal_is_one_line_and_status_1(tmp_path: Path) -> None:
+    done = _spikewright("profile", "nope", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("spikewright profile: no profile 'nope'")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_json_is_all_that_stdout_holds_even_if_libraries_talk(
+    tmp_path: Path, checkpoint: Path
+) -> None:
+    argv = ("export", checkpoint, "-o", "net.nir", "--tokens", 2, "--json")
+    done = _spikewright(*argv, cwd=tmp_path)
+    assert json.loads(done.stdout)["tokens"] == 2
+    assert done.stderr == ""  # no bar of transformers in a pipe
+    assert done.returncode == 0
+
+
+def test_a_reader_that_has_read_enough(tmp_path: Path) -> None:
+    command = [*PROGRAM, "profile", "cmos45", "--json"]
+    reader, writer = os.pipe()
+    os.close(reader)  # as `| head -0` does
+    with os.fdopen(writer, "wb") as stdout:
+        done = subprocess.run(
+            command, cwd=tmp_path, check=False, stdout=stdout, stderr=subprocess.PIPE
+        )
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as stdout:
+        done = subprocess.run(
+            [*PROGRAM, "profile"], cwd=tmp_path, check=False,
+            stdout=stdout, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    assert done.returncode != 0
+    assert b"No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.lava
+@pytest.mark.slow
+def test_an_interrupt_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = [*PROGRAM, "demo", "fine", "-o", str(tmp_path / "student")]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        for line in process.stderr:  # until Lava starts
+            if line.startswith("lower to"):
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == "spikewright demo: interrupted\n"
+    assert list(temporary.iterdir()) == []

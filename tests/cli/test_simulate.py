@@ -1,0 +1,326 @@
+"""`spikewright simulate`: inputs become a trace, or one line says why not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+
+from spikewright.files import read_trace
+
+MODES = [
+    ("reference", "float"),
+    ("reference", "fixed"),
+    ("integer", "fixed"),
+    pytest.param("lava", "float", marks=pytest.mark.lava),
+    pytest.param("lava", "fixed", marks=pytest.mark.lava),
+]
+NETWORKS = ["residual_bias", "recurrent", "chip_attention", "li_readout", "ties"]
+Files = Callable[[str], Path]
+
+
+# --- what it does --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("backend", "arithmetic"), MODES)
+def test_every_backend_writes_a_trace(
+    run, here, golden: Files, inputs: Files, backend: str, arithmetic: str
+) -> None:
+    given = inputs("residual_bias")
+    done = run(
+        *("simulate", golden("residual_bias"), "--inputs", given, "--json"),
+        *("--backend", backend, "--arithmetic", arithmetic, "-o", "trace.npz"),
+    )
+    summary = json.loads(done.out)
+    trace = read_trace(here / "trace.npz")
+    assert (done.status, done.err) == (0, "")
+    assert summary["samples"] == trace.samples == 2
+    assert summary["steps"] == trace.steps == 5
+    assert summary["spikes"] == sum(int(s.sum()) for s in trace.spikes.values()) > 0
+    assert summary["output"] == "trace.npz"
+    assert summary["meta"] == trace.meta
+    assert (trace.meta["backend"], trace.meta["arithmetic"]) == (backend, arithmetic)
+    np.testing.assert_array_equal(trace.spikes["input"], np.load(given))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_integers_are_what_the_reference_says(
+    run, here, golden: Files, inputs: Files, name: str
+) -> None:
+    for backend in ("integer", "reference"):
+        run(
+            *("simulate", golden(name), "--inputs", inputs(name), "-o", backend),
+            *("--backend", backend, "--arithmetic", "fixed"),
+        )
+    one, other = read_trace(here / "integer"), read_trace(here / "reference")
+    np.testing.assert_array_equal(one.output, other.output)
+    for population, spikes in one.spikes.items():
+        np.testing.assert_array_equal(spikes, other.spikes[population])
+
+
+def test_defaults_are_the_fast_simulator_and_words(
+    run, here, golden: Files, inputs: Files
+) -> None:
+    done = run("simulate", golden("ties"), "--inputs", inputs("ties"), "-o", "t.npz")
+    assert done.status == 0
+    assert "2 samples, 5 steps" in done.out
+    assert done.out.rstrip().endswith("-> t.npz")
+    assert read_trace(here / "t.npz").meta["backend"] == "integer"
+    assert [path.name for path in here.iterdir()] == ["t.npz"]
+
+
+def test_only_the_first_steps_are_used(run, here, golden: Files, inputs: Files) -> None:
+    common = ("simulate", golden("ties"), "--inputs", inputs("ties"))
+    run(*common, "-o", "all.npz")
+    run(*common, "-o", "three.npz", "--steps", 3)
+    whole, cut = read_trace(here / "all.npz"), read_trace(here / "three.npz")
+    assert cut.steps == 3
+    np.testing.assert_array_equal(cut.output, whole.output[:, :3])
+
+
+def test_an_npz_names_its_inputs(run, here, golden: Files, inputs: Files) -> None:
+    np.savez("in.npz", inputs=np.load(inputs("ties")), other=np.ones(3))
+    done = run("simulate", golden("ties"), "--inputs", "in.npz", "-o", "t.npz")
+    assert done.status == 0
+
+
+def test_float_takes_real_inputs(run, here, golden: Files) -> None:
+    np.save("x.npy", np.random.default_rng(0).normal(size=(1, 4, 12)))
+    common = ("simulate", golden("residual_bias"), "--inputs", "x.npy", "-o", "t.npz")
+    assert run(*common, "--backend", "reference").status == 0
+    assert "input" not in read_trace(here / "t.npz").spikes
+
+
+def test_a_file_without_a_time_step_needs_one(run, here, timeless: Path) -> None:
+    np.save("x.npy", np.ones((1, 4, 3)))
+    common = ("simulate", timeless, "--inputs", "x.npy", "-o", "t.npz")
+    assert "does not say its time step; give --dt SECONDS" in run(*common).refusal()
+    assert list(here.iterdir()) == [here / "x.npy"]
+    assert run(*common, "--dt", "1e-4").status == 0
+    assert read_trace(here / "t.npz").meta["dt_s"] == 1e-4
+
+
+def test_sentences_go_into_a_deployment(run, here, exported: Path) -> None:
+    texts = ("a good film", "bad")
+    options = [each for text in texts for each in ("--text", text)]
+    done = run("simulate", exported, *options, "-o", "t.npz", "--json")
+    meta = json.loads(done.out)["meta"]
+    assert (done.status, done.err) == (0, "")
+    assert (meta["texts"], meta["lengths"]) == (list(texts), [3, 1])
+    assert read_trace(here / "t.npz").samples == 2
+
+
+def test_a_long_sentence_is_cut_and_says_so(run, here, exported: Path) -> None:
+    done = run("simulate", exported, "--text", "good " * 500, "-o", "t.npz", "--json")
+    assert done.status == 0
+    assert done.err.startswith("cut: the last 492 tokens of 'good good")
+    assert json.loads(done.out)["meta"]["lengths"] == [8]
+
+
+def test_an_older_trace_is_replaced(run, here, golden: Files, inputs: Files) -> None:
+    (here / "t.npz").write_text("old")
+    run("simulate", golden("ties"), "--inputs", inputs("ties"), "-o", "t.npz")
+    assert read_trace(here / "t.npz").samples == 2
+
+
+# --- networks that it refuses --------------------------------------------------------
+
+
+@pytest.fixture
+def refused(run, here, inputs: Files) -> Callable[..., str]:
+    """Simulate what must be refused; return the line. Nothing may be left behind."""
+
+    def call(network: object, *options: object, given: object = None) -> str:
+        if not {"--inputs", "--text"} & set(options):
+            options = (*options, "--inputs", given or inputs("residual_bias"))
+        before = sorted(here.rglob("*"))
+        done = run("simulate", network, "-o", "trace.npz", *options)
+        assert sorted(here.rglob("*")) == before
+        return str(done.refusal())
+
+    return call
+
+
+def test_a_missing_network(refused) -> None:
+    assert "nope.nir: no such file" in refused("nope.nir")
+
+
+def test_a_text_called_nir(refused, here) -> None:
+    (here / "text.nir").write_text("hello")
+    assert "text.nir: not a readable HDF5 file" in refused("text.nir")
+
+
+def test_a_truncated_network(refused, here, golden: Files) -> None:
+    whole = golden("residual_bias").read_bytes()
+    (here / "short.nir").write_bytes(whole[: len(whole) // 2])
+    assert "short.nir: not a readable HDF5 file" in refused("short.nir")
+
+
+def test_a_node_that_is_not_supported(refused, here) -> None:
+    ones = np.ones(12)
+    cell = nir.CubaLIF(ones, ones, ones, ones, ones, ones)
+    nodes = {"input": nir.Input({"input": np.array([12])}), "cell": cell}
+    nodes["output"] = nir.Output({"output": np.array([12])})
+    graph = nir.NIRGraph(nodes, [("input", "cell"), ("cell", "output")])
+    nir.write(here / "cuba.nir", graph)
+    line = refused("cuba.nir", "--dt", "1e-4")
+    assert "node 'cell': CubaLIF is not supported" in line
+    assert "supported: Affine, Conv1d" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("model.nir", "model.nir: no such file"),
+        ("encoder.npz", "encoder.npz: no such file"),
+        ("tokenizer.json", "tokenizer.json: No such file or directory"),
+        ("card.json", "card.json: No such file or directory"),
+    ],
+)
+def test_a_folder_that_lacks_a_file(
+    refused, here, exported: Path, name: str, message: str
+) -> None:
+    shutil.copytree(exported, here / "student")
+    (here / "student" / name).unlink()
+    assert message in refused("student", "--text", "a good film")
+
+
+@pytest.mark.parametrize(
+    "name", ["model.nir", "encoder.npz", "tokenizer.json", "card.json"]
+)
+@pytest.mark.parametrize("junk", [b"", b"{}", b"junk\n", b"\xff\xfe\x00"])
+def test_a_folder_with_a_damaged_file(
+    refused, here, exported: Path, name: str, junk: bytes
+) -> None:
+    shutil.copytree(exported, here / "student")
+    (here / "student" / name).write_bytes(junk)
+    assert f"student/{name}: " in refused("student", "--text", "a good film")
+
+
+# --- inputs that it refuses ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.ones((2, 5, 8)), r"inputs have shape (2, 5, 8); 'input' needs (samples, s"),
+        (np.ones((5, 12)), "inputs have shape (5, 12)"),
+        (np.ones((0, 5, 12)), "with one sample and one step at least"),
+        (np.ones((2, 0, 12)), "with one sample and one step at least"),
+        (np.array(3), "need one array 'inputs' of (samples, steps, *input shape)"),
+        (np.full((2, 5, 12), np.nan), "not all finite numbers; look for NaN"),
+        (np.full((2, 5, 12), np.inf), "not all finite numbers; look for NaN"),
+        (np.full((2, 5, 12), "a"), "inputs of type <U1 are not all finite numbers"),
+        (np.full((2, 5, 12), 0.5), "inputs hold 0.5; a QUANTIZED graph takes spikes"),
+    ],
+)
+def test_wrong_inputs(
+    refused, here, golden: Files, array: np.ndarray, message: str
+) -> None:
+    np.save("x.npy", array)
+    assert message in refused(golden("residual_bias"), given="x.npy")
+
+
+def test_nan_for_float_arithmetic(refused, here, golden: Files) -> None:
+    np.save("x.npy", np.full((2, 5, 12), np.nan))
+    options = ("--backend", "reference")
+    assert "look for NaN" in refused(golden("residual_bias"), *options, given="x.npy")
+
+
+def test_missing_inputs(refused, golden: Files) -> None:
+    line = refused(golden("residual_bias"), given="nope.npy")
+    assert "nope.npy: no such file" in line
+
+
+def test_pickled_inputs(refused, here, golden: Files) -> None:
+    np.save("x.npy", np.array([{}]), allow_pickle=True)
+    line = refused(golden("residual_bias"), given="x.npy")
+    assert "x.npy: holds Python objects" in line
+
+
+def test_inputs_that_are_no_array(refused, here, golden: Files) -> None:
+    (here / "x.npy").write_text("0 1 0 1")
+    assert "neither .npy nor .npz" in refused(golden("residual_bias"), given="x.npy")
+
+
+def test_an_npz_without_inputs(refused, here, golden: Files) -> None:
+    np.savez("x.npz", spikes=np.ones((2, 5, 12)))
+    line = refused(golden("residual_bias"), given="x.npz")
+    assert "x.npz: holds spikes; need one array 'inputs'" in line
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\t\n"])
+def test_a_sentence_without_a_word(refused, exported: Path, text: str) -> None:
+    line = refused(exported, "--text", "fine", "--text", text)
+    assert "holds no token; give at least one word" in line
+
+
+def test_a_sentence_that_is_no_unicode(refused, exported: Path) -> None:
+    assert "cannot be split into tokens" in refused(exported, "--text", "good \udcff")
+
+
+def test_a_sentence_for_a_bare_network(refused, golden: Files) -> None:
+    line = refused(golden("ties"), "--text", "a good film")
+    assert "--text needs a deployment folder, not a .nir" in line
+
+
+# --- options that it refuses ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [0, -1, 6])
+def test_steps_out_of_range(refused, golden: Files, steps: int) -> None:
+    line = refused(golden("residual_bias"), "--steps", steps)
+    assert f"--steps {steps}: must be 1 to 5" in line
+
+
+@pytest.mark.parametrize("dt", ["0", "-1", "nan", "inf", "2e-4"])
+def test_a_time_step_other_than_the_file_s(refused, golden: Files, dt: str) -> None:
+    line = refused(golden("residual_bias"), "--dt", dt)
+    assert "was made for a time step of 0.0001 s" in line
+
+
+def test_a_time_step_other_than_the_folder_s(refused, exported: Path) -> None:
+    line = refused(exported, "--text", "fine", "--dt", "1")
+    assert "was made for a time step of 0.0001 s, got 1.0 s" in line
+
+
+@pytest.mark.parametrize("dt", ["0", "-1", "nan", "inf"])
+def test_a_time_step_that_is_none(refused, here, timeless: Path, dt: str) -> None:
+    np.save("x.npy", np.ones((1, 4, 3)))
+    assert "time step" in refused(timeless, "--dt", dt, given="x.npy")
+
+
+def test_an_arithmetic_that_the_backend_lacks(refused, golden: Files) -> None:
+    options = ("--backend", "integer", "--arithmetic", "float")
+    line = refused(golden("residual_bias"), *options)
+    assert "--backend integer has no float arithmetic" in line
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("nope/t.npz", "nope/t.npz: there is no folder nope; make it first"),
+        (".", ".: cannot be written over; give a name in it"),
+        ("taken", "taken: exists and is no file; choose another name"),
+        ("/dev/null", "/dev/null: exists and is no file; choose another name"),
+        ("/proc/t.npz", "/proc/t.npz: cannot be written: "),
+        ("x" * 300, "cannot be written: File name too long"),
+    ],
+)
+def test_a_place_that_cannot_be_written(
+    refused, here, golden: Files, path: str, message: str
+) -> None:
+    (here / "taken").mkdir()
+    assert message in refused(golden("residual_bias"), "-o", path)
+
+
+@pytest.mark.lava
+def test_a_run_that_takes_too_long(refused, golden: Files) -> None:
+    options = ("--backend", "lava", "--deadline", "0.01")
+    line = refused(golden("residual_bias"), *options)
+    assert "not done within the deadline of 0.01 s; raise the deadline" in line

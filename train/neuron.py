@@ -1,7 +1,7 @@
 """The student's neuron: snnTorch's `Leaky`, exactly, but all steps at once.
 
-One node of the autograd graph that stores only potentials: faster than stepping in
-mixed precision (benchmarks/neuron.py).
+One node of the autograd graph that keeps potentials only, where stepping snnTorch's
+module keeps every intermediate of every step.
 """
 
 from __future__ import annotations

@@ -16,11 +16,10 @@ from spikewright.train.answer import float_logits
 from spikewright.train.config import DistillConfig, TrainConfig
 from spikewright.train.data import Row, pad_batch
 from spikewright.train.encoder import TrainableEncoder
+from spikewright.train.meter import Say, ignore
 from spikewright.train.student import ChipStudent, ChipStudentConfig, StudentOutput
 from spikewright.train.trainer import (
-    Say,
     accuracy,
-    ignore,
     train_to_best,
     training_arguments,
 )

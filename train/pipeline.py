@@ -25,6 +25,7 @@ from spikewright.train.distill import (
     student_config,
 )
 from spikewright.train.load import read_json
+from spikewright.train.meter import Say, ignore
 from spikewright.train.teacher import (
     FloatArray,
     fine_tune_teacher,
@@ -32,7 +33,6 @@ from spikewright.train.teacher import (
     load_classifier,
     load_tokenizer,
 )
-from spikewright.train.trainer import Say, ignore
 
 
 def train_run(
@@ -165,7 +165,7 @@ def _labeled_rows(
     made = augment(list(originals), config.augment, rng)
     texts, labels = [*originals, *made], [*originals.values(), *[NO_LABEL] * len(made)]
     say(f"labels: the teacher reads {len(texts)} texts, {len(made)} of them made")
-    logits = _logits(config, texts, run)
+    logits = _logits(config, texts, run, say)
     ids = _student_ids(texts, run, config)
     return [
         {"input_ids": i, "labels": label, "teacher_logits": logit.tolist()}
@@ -174,12 +174,14 @@ def _labeled_rows(
     ]
 
 
-def _logits(config: TrainConfig, texts: Sequence[str], run: Path) -> FloatArray:
+def _logits(
+    config: TrainConfig, texts: Sequence[str], run: Path, say: Say
+) -> FloatArray:
     path = run / "teacher_logits.npz"
     if not path.exists():
         tokenizer = load_tokenizer(str(run / "teacher"))
         teacher, longest = _load_teacher(config, run), config.data.max_tokens
-        logits = label_texts(teacher, tokenizer, texts, max_tokens=longest)
+        logits = label_texts(teacher, tokenizer, texts, max_tokens=longest, say=say)
         write_arrays(path, {"logits": logits})
     read = read_arrays(path)["logits"].astype(np.float32)
     if len(read) != len(texts):

@@ -22,10 +22,9 @@ from transformers import (
 from spikewright.errors import BackendMissingError, InputError
 from spikewright.train.config import DataConfig, TeacherConfig
 from spikewright.train.data import LabeledText, Row, pad_batch, tokenize
+from spikewright.train.meter import Meter, Say, ignore
 from spikewright.train.trainer import (
-    Say,
     accuracy,
-    ignore,
     train_to_best,
     training_arguments,
 )
@@ -167,6 +166,7 @@ def label_texts(
     *,
     max_tokens: int,
     batch_size: int = 64,
+    say: Say = ignore,
 ) -> FloatArray:
     """Return the teacher's logits, (texts, classes), in batches of like length."""
     ids = tokenize(texts, tokenizer, max_tokens=max_tokens, special_tokens=True)
@@ -174,9 +174,12 @@ def label_texts(
     classes = len(model.config.id2label or {})
     logits = np.zeros((len(ids), classes), dtype=np.float32)
     model.eval()  # type: ignore[no-untyped-call]
+    meter, done = Meter("labels: token", sum(map(len, ids)), say), 0
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         batch = pad_batch([{"input_ids": ids[i]} for i in chosen])
         with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
             logits[chosen] = model(**batch).logits.float().numpy()
+        done += sum(len(ids[i]) for i in chosen)
+        meter.show(done)
     return logits

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,7 @@ from transformers import (
 
 from spikewright.errors import ConfigError, InputError
 from spikewright.train.config import DistillConfig, TeacherConfig
-
-Say = Callable[[str], None]
-
-
-def ignore(line: str) -> None:
-    """Say nothing."""
-    del line
+from spikewright.train.meter import Meter, Say
 
 
 def training_arguments(
@@ -68,7 +61,7 @@ def training_arguments(
 
 
 class Progress(TrainerCallback):
-    """A line for each evaluation, and nothing on stdout.
+    """A line for each evaluation and each twentieth; nothing on stdout.
 
     Raises:
         ConfigError: the loss is no longer a finite number.
@@ -76,6 +69,18 @@ class Progress(TrainerCallback):
 
     def __init__(self, label: str, say: Say) -> None:
         self.label, self.say = label, say
+        self.meter: Meter | None = None
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock at the first step of this run."""
+        if self.meter is None:
+            self.meter = Meter(f"{self.label}: step", state.max_steps, self.say)
+            self.meter.begin_at(state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Say how far it is."""
+        if self.meter is not None:
+            self.meter.show(state.global_step)
 
     def on_log(self, args: Any, state: Any, control: Any, **passed: Any) -> None:
         """Refuse a loss that is no number; say what an evaluation found."""

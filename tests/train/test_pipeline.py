@@ -39,7 +39,7 @@ def _stop_at(text: str, count: int = 1) -> Callable[[str], None]:
 
 def _steps(label: str, lines: Sequence[str]) -> list[int]:
     """Return the steps at which evaluations of a training were told."""
-    told = [line for line in lines if line.startswith(f"{label}: ") and "step" in line]
+    told = [line for line in lines if line.startswith(f"{label}: ") and " at step " in line]
     return [int(line.split(" step ")[1].split()[0]) for line in told]
 
 
@@ -128,7 +128,7 @@ def test_a_teacher_that_was_interrupted_goes_on(
     done: Path, place: Path, config: TrainConfig, tmp_path: Path
 ) -> None:
     with pytest.raises(InterruptedTestError):
-        train_run(config, place / "data", tmp_path, say=_stop_at("teacher: ", 5))
+        train_run(config, place / "data", tmp_path, say=_stop_at(" at step ", 4))
     lines: list[str] = []
     train_run(config, place / "data", tmp_path, say=lines.append)
     # The fifth line is the fourth evaluation, at step 40; step 30 was saved.
@@ -140,7 +140,7 @@ def test_a_student_that_was_interrupted_goes_on(
     done: Path, place: Path, config: TrainConfig, half: Path
 ) -> None:
     with pytest.raises(InterruptedTestError):
-        train_run(config, place / "data", half, say=_stop_at("distill: ", 5))
+        train_run(config, place / "data", half, say=_stop_at(" at step ", 5))
     lines: list[str] = []
     train_run(config, place / "data", half, say=lines.append)
     assert "teacher: fine-tuning" not in "".join(lines)

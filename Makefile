@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE = 1
 
 setup: $(VENV)/.installed
 
-# torch first and pinned: a plain `torch` may pull gigabytes of CUDA packages.
+# torch first, at the version of constraints.txt: what follows must not choose another.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt torch

@@ -58,7 +58,7 @@ class Deployment:
 
 
 def write_deployment(
-    folder: Path,
+    folder: str | Path,
     graph: Graph,
     tables: EncoderTables,
     tokenizer_json: str,
@@ -71,6 +71,7 @@ def write_deployment(
             cannot be written.
         GraphError: NIR cannot say the graph.
     """
+    folder = Path(folder)
     part = part_of(folder)
     _check_card(f"card of {folder}", card)
     _check_fit(folder, graph, tables, card["tokens"])
@@ -119,13 +120,14 @@ def _put_in_place(part: Path, folder: Path) -> None:
 # --- reading -------------------------------------------------------------------------
 
 
-def read_deployment(folder: Path) -> Deployment:
+def read_deployment(folder: str | Path) -> Deployment:
     """Read a deployment folder and check that its files fit each other.
 
     Raises:
         InputError: a file is missing or corrupt, or two do not fit.
         GraphError: `model.nir` holds what we cannot run.
     """
+    folder = Path(folder)
     card = _read_card(folder / "card.json")
     tables = _read_tables(folder / "encoder.npz")
     graph = read_nir(folder / "model.nir", dt_s=float(card["dt_s"]))

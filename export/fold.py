@@ -121,9 +121,7 @@ def _joints_into(
         for edge in graph.into(target)
         for path in paths[edge.source]
     ]
-    bare = isinstance(graph.nodes[target], Output) and not any(
-        path.source is None or _maps(graph, path.maps) for path in arriving
-    )
+    bare = isinstance(graph.nodes[target], Output) and _is_bare(graph, arriving)
     joints = []
     for path in arriving:
         if path.source is not None:
@@ -131,6 +129,14 @@ def _joints_into(
             synapses = None if bare else _compile(graph, path)
             joints.append(_Joint(name, path.source, target, path.delay, synapses))
     return joints + _bias_joints(graph, target, arriving, names)
+
+
+def _is_bare(graph: Graph, arriving: Sequence[_Path]) -> bool:
+    """Say whether plain edges can carry these paths: no weight, no two alike."""
+    ends = {(path.source, path.delay) for path in arriving}
+    return len(ends) == len(arriving) and not any(
+        path.source is None or _maps(graph, path.maps) for path in arriving
+    )
 
 
 def _take_name(wanted: str, names: set[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from spikewright.export.align import align_weights
 from spikewright.export.balance import balance_delays
 from spikewright.export.discretize import discretize
 from spikewright.export.fold import fold_connections
@@ -53,7 +54,8 @@ def lower(
     """
     passes: tuple[tuple[str, Stage, Pass], ...] = (
         ("discretize", Stage.DISCRETE, partial(discretize, dt_s=dt_s)),
-        ("fold_connections", Stage.TIMED, fold_connections),
+        ("fold_connections", Stage.DISCRETE, fold_connections),
+        ("align_weights", Stage.DISCRETE, align_weights),
         ("balance_delays", Stage.TIMED, balance_delays),
         ("quantize", Stage.QUANTIZED, quantize),
     )

@@ -42,8 +42,8 @@ from spikewright.nodes import (
     Synapses,
 )
 
-MAX_SCALE_BITS = 16
-"""No population needs a finer unit: the largest threshold has 17 bits."""
+FINEST_BITS = 17
+"""the largest threshold has 17 bits, and so has the largest weight with its exponent"""
 HEADROOM_STEPS = 64
 """Steps of the worst input that a population without leak must survive."""
 
@@ -61,12 +61,14 @@ def quantize(graph: Graph) -> Graph:
     """Round weights to 8 bits, decays to 12 and thresholds to 17; nothing is clipped.
 
     TIMED to QUANTIZED. The scale of a population is the largest power of two for which
-    the worst case over all inputs still fits Loihi's 24-bit registers (|a| < 2**17,
-    less where v accumulates), so binary input cannot overflow.
+    the worst binary input still fits Loihi's 24-bit registers: |a| < 2**17, and less
+    where v accumulates, without leak over `HEADROOM_STEPS` steps. What a longer sample
+    could do is watched at run time.
 
     Raises:
-        GraphError: thresholds, decays or delays that one Loihi population cannot have,
-            or graded signals into synapses.
+        GraphError: thresholds, decays or delays that one Loihi population cannot have;
+            a threshold, a decay or all weights of a projection would round to nothing;
+            or graded signals go into synapses.
     """
     graph.expect(Stage.TIMED)
     _refuse_long_delays(graph)
@@ -97,15 +99,18 @@ def _quantize_target(
             scaled, threshold = _unit_threshold(graph, name, node, arriving)
             decay = _shared(name, "decay", node.decay)
             fan = _fit(name, scaled, _current_limit(decay), threshold)
-            neurons = QuantizedNeurons(
-                node.shape, _dv(decay), round(threshold * 2**fan.bits), 2.0**fan.bits
-            )
+            vth = round(threshold * 2.0**fan.bits)
+            if threshold > 0 and vth == 0:
+                raise _lost(name, f"threshold {threshold:g}")
+            neurons = QuantizedNeurons(node.shape, _dv(name, decay), vth, 2.0**fan.bits)
             return {name: neurons, **_round(fan)}
         case Integrators():
             decay = _shared(name, "decay", node.decay)
             scaled = _rows(graph, name, arriving, node.gain)
             fan = _fit(name, scaled, _current_limit(decay), 0.0)
-            integrators = QuantizedIntegrators(node.shape, _dv(decay), 2.0**fan.bits)
+            integrators = QuantizedIntegrators(
+                node.shape, _dv(name, decay), 2.0**fan.bits
+            )
             return {name: integrators, **_round(fan)}
         case Output():
             return _quantize_output(graph, name, node, arriving)
@@ -192,8 +197,22 @@ def _shared(name: str, what: str, values: FloatArray) -> float:
     return float(values.flat[0])
 
 
-def _dv(decay: float) -> int:
-    return round((1.0 - decay) * DECAY_ONE)
+def _dv(name: str, decay: float) -> int:
+    """Return the decay in 1 / 4096; refuse one that would become 1 or 0."""
+    dv = round((1.0 - decay) * DECAY_ONE)
+    if (dv == 0 and decay < 1) or (dv == DECAY_ONE and decay > 0):
+        raise GraphError(
+            f"node '{name}': decay {decay:g} would round to {1 - dv / DECAY_ONE:g}, as "
+            f"Loihi keeps it in units of 1 / {DECAY_ONE}; choose another --dt"
+        )
+    return dv
+
+
+def _lost(name: str, what: str) -> GraphError:
+    return GraphError(
+        f"node '{name}': {what} would round to 0 beside weights that are so much "
+        "larger; bring what arrives at the population to one order of magnitude"
+    )
 
 
 def _current_limit(decay: float) -> float:
@@ -205,19 +224,35 @@ def _fit(
     name: str, synapses: Mapping[str, Synapses], limit: float, threshold: float
 ) -> _Fan:
     """Return the largest power-of-two scale under which everything fits."""
-    for bits in range(MAX_SCALE_BITS, -MAX_SCALE_BITS - 1, -1):
+    largest = max([threshold, *map(_largest_weight, synapses.values())])
+    if not largest:
+        return _Fan(synapses, 0)
+    finest = FINEST_BITS - math.frexp(largest)[1]
+    for bits in range(finest, finest - 2 * FINEST_BITS, -1):
         fan = _Fan(synapses, bits)
-        fits = threshold * 2**bits <= MAX_THRESHOLD and all(
+        fits = threshold * 2.0**bits <= MAX_THRESHOLD and all(
             _exponent(each, bits) <= MAX_EXPONENT for each in synapses.values()
         )
         if fits and largest_sum(_round(fan).values()) < limit:
+            _refuse_lost_weights(name, fan)
             return fan
     raise GraphError(f"node '{name}': its weights fit no scale of Loihi's registers")
 
 
+def _largest_weight(synapses: Synapses) -> float:
+    return float(np.abs(synapses.weight).max(initial=0.0))
+
+
+def _refuse_lost_weights(name: str, fan: _Fan) -> None:
+    rounded = _round(fan)
+    for key, synapses in fan.synapses.items():
+        if np.any(synapses.weight) and not np.any(rounded[key].weight):
+            raise _lost(name, f"every weight of '{key}'")
+
+
 def _exponent(synapses: Synapses, bits: int) -> int:
     """Return the smallest exponent with which the largest weight has eight bits."""
-    largest = float(np.abs(synapses.weight).max(initial=0.0)) * 2.0**bits
+    largest = _largest_weight(synapses) * 2.0**bits
     if largest == 0:
         return 0
     return max(0, math.ceil(math.log2(largest / weight_limit(synapses.weight))))

@@ -26,6 +26,8 @@ class StudentWork:
     rows: Mapping[str, str]
     """the row of the report that each node belongs to"""
     samples: int
+    idle_updates: int = 0
+    """neuron updates of a lone sample while it fills and drains the chip"""
 
 
 @dataclass(frozen=True)

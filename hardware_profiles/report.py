@@ -29,8 +29,8 @@ WIDTH = 100
 """columns of a terminal"""
 _OUTSIDE = (
     "outside every figure: tokenizer and embedding lookup of the student on the host, "
-    "transport of spikes to and from the chip, axonal delay lines, the barrier between "
-    "steps, idle time"
+    "transport of spikes to and from the chip, the accumulators of the Output, axonal "
+    "delay lines, the barrier between steps, idle time"
 )
 _FLOPS = (
     "papers that charge a MAC for each FLOP print twice the teacher's energy; "
@@ -40,7 +40,7 @@ _FLOPS = (
 
 @dataclass(frozen=True)
 class ComparisonReport:
-    """What a student costs beside its teacher; all energies are of one sentence."""
+    """What a student costs beside its teacher; all energies are of one sample."""
 
     rows: tuple[Row, ...]
     samples: int
@@ -48,6 +48,8 @@ class ComparisonReport:
     """one for each profile and arithmetic; energies by row"""
     teacher: TeacherWork
     comparisons: tuple[Comparison, ...]
+    idle_updates: int = 0
+    """of a lone sample, in no figure"""
 
     @property
     def total(self) -> OperationCount:
@@ -116,7 +118,12 @@ def compare(
             priced = price_teacher(teacher, profile, arithmetic)
             comparisons += [Comparison(report, each) for each in priced]
     return ComparisonReport(
-        rows, student.samples, tuple(reports), teacher, tuple(comparisons)
+        rows,
+        student.samples,
+        tuple(reports),
+        teacher,
+        tuple(comparisons),
+        student.idle_updates,
     )
 
 
@@ -154,7 +161,7 @@ def _rate(row: Row) -> str:
 
 
 def _heading(report: ComparisonReport) -> str:
-    return f"Student, operations and energy of one sentence (mean of {report.samples}):"
+    return f"Student, operations and energy of one sample (mean of {report.samples}):"
 
 
 def _sections(report: ComparisonReport) -> dict[str, list[str]]:
@@ -214,7 +221,17 @@ def _left_out_lines(report: ComparisonReport) -> list[str]:
         *(f"student, {labels}: no price for {text}" for text, labels in student),
         *(f"teacher, {labels}: no price for {text}" for text, labels in teacher),
         *(f"{labels}: no part of any price is {text}" for text, labels in terms),
+        *_idle_lines(report.idle_updates),
         _OUTSIDE,
+    ]
+
+
+def _idle_lines(updates: int) -> list[str]:
+    if not updates:
+        return []
+    return [
+        f"student: {amount(updates)} more updates of idle neurons if a sample runs "
+        "alone, while it fills and drains the chip; samples in a row share them"
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from spikewright.errors import InputError
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.integer import run_integer
 from spikewright.simulate.lava_backend.supervise import run_lava
@@ -40,6 +41,8 @@ def run(
     """Run `inputs` (samples, steps, *input shape) through a lowered graph.
 
     The stage of the graph decides the arithmetic: float before QUANTIZED, fixed after.
+    Lava wraps and saturates in silence, so a QUANTIZED graph that could leave its
+    registers runs in the integer simulator first, which raises.
 
     Args:
         graph: DISCRETE, TIMED or QUANTIZED; see `Backend` for who takes which.
@@ -55,6 +58,8 @@ def run(
         OverflowDetectedError: an integer left its register.
         LavaRunError: Lava raised, died or outlived the deadline.
     """
+    if backend not in set(Backend):
+        raise InputError(f"backend '{backend}': must be one of {', '.join(Backend)}")
     match Backend(backend):
         case Backend.REFERENCE:
             return run_reference(graph, inputs)
@@ -62,7 +67,7 @@ def run(
             return run_integer(graph, inputs, on_samples=on_samples)
         case Backend.LAVA:
             if graph.stage is Stage.QUANTIZED and may_overflow(graph, inputs.shape[1]):
-                run_integer(graph, inputs)  # raises where Lava would wrap in silence
+                run_integer(graph, inputs)
             return run_lava(
                 graph,
                 inputs,

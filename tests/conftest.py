@@ -32,6 +32,11 @@ def _dyadic(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.integers(-8, 9, shape) / 8
 
 
+def _decimal(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Multiples of 1/10: no sum is exact in binary, and ties hang on the last bit."""
+    return rng.integers(-5, 6, shape) / 10
+
+
 def _neuron(rng: np.random.Generator, size: int) -> Node:
     threshold = np.full(size, rng.integers(2, 9) / 8)
     ones, zeros = np.ones(size), np.zeros(size)
@@ -89,6 +94,31 @@ def _branching(seed: int) -> Graph:
         connect("n1", "output", sizes[last])
     order = sorted(edges, key=lambda edge: (edge.source, edge.target))
     return Graph(nodes, tuple(order), Stage.CONTINUOUS)
+
+
+@pytest.fixture
+def decimal_graph() -> MakeGraph:
+    """Return a residual net with biases and decimal weights for a seed: 6 -> 8 -> 8."""
+
+    def make(seed: int) -> Graph:
+        rng = np.random.default_rng(seed)
+        tau, ones, zeros = np.full(8, 2 * DT_S), np.ones(8), np.zeros(8)
+        lif = LIF(tau, 2 * ones, zeros, ones, zeros)
+        nodes: dict[str, Node] = {
+            "input": Input((6,)),
+            "fc1": Affine(_decimal(rng, 8, 6), _decimal(rng, 8)),
+            "lif1": lif,
+            "fc2": Affine(_decimal(rng, 8, 8), _decimal(rng, 8)),
+            "skip": Affine(_decimal(rng, 8, 6), _decimal(rng, 8)),
+            "lif2": lif,
+            "output": Output((8,)),
+        }
+        pairs = ["input fc1", "fc1 lif1", "lif1 fc2", "fc2 lif2"]
+        pairs += ["input skip", "skip lif2", "lif2 output"]
+        edges = tuple(Edge(*pair.split()) for pair in pairs)
+        return Graph(nodes, edges, Stage.CONTINUOUS)
+
+    return make
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ from spikewright import nodes as n
 from spikewright.counting import count_operations, row_of_nodes
 from spikewright.counts import OperationCount
 from spikewright.errors import GraphError, InputError
+from spikewright.export.lower import lower
 from spikewright.graph import Edge, Graph, Stage
+from spikewright.simulate.integer import run_integer
 from spikewright.trace import SpikeTrace
 
 
@@ -413,3 +415,44 @@ def test_refuses_arrivals_that_no_delay_can_meet(simple):
     trace = trace_of(graph, {"lif": np.zeros((1, 1, 1))}, 1, 1)
     with pytest.raises(GraphError, match="reach 'lif' 2 steps before"):
         count_operations(graph, trace)
+
+
+@pytest.mark.parametrize(
+    ("shape", "linear", "target"),
+    [
+        ((3, 1, 5), (3, 1, 4, 5), (3, 1, 4)),
+        ((2, 3, 5), (2, 3, 4, 5), (2, 3, 4)),
+    ],
+)
+def test_leading_axes_of_a_linear_are_counted_once(
+    shape: tuple[int, ...], linear: tuple[int, ...], target: tuple[int, ...]
+) -> None:
+    nodes: dict[str, n.Node] = {
+        "input": n.Input(shape),
+        "w": n.Linear(np.ones(linear)),
+        "n": n.Threshold(np.ones(target)),
+        "output": n.Output(target),
+    }
+    pairs = [("input", "w"), ("w", "n"), ("n", "output")]
+    graph = Graph(nodes, tuple(Edge(*pair) for pair in pairs), Stage.CONTINUOUS)
+    lowered = lower(graph, dt_s=1e-3).graph
+    inputs = (np.random.default_rng(0).random((2, 4, *shape)) < 0.5).astype(np.uint8)
+    counts = count_operations(lowered, run_integer(lowered, inputs))
+    assert counts["w"].synops == inputs.sum() * 4  # each spike reaches 4 targets
+
+
+def test_a_flattened_scale_is_counted() -> None:
+    nodes: dict[str, n.Node] = {
+        "input": n.Input((2, 3)),
+        "flat": n.Flatten((2, 3), (6,)),
+        "w": n.Scale(np.ones(6)),
+        "n": n.Threshold(np.full(6, 0.5)),
+        "output": n.Output((6,)),
+    }
+    pairs = [("input", "flat"), ("flat", "w"), ("w", "n"), ("n", "output")]
+    graph = Graph(nodes, tuple(Edge(*pair) for pair in pairs), Stage.CONTINUOUS)
+    lowered = lower(graph, dt_s=1e-3).graph
+    inputs = np.ones((1, 4, 2, 3), dtype=np.uint8)
+    counts = count_operations(lowered, run_integer(lowered, inputs))
+    assert counts["w"].synops == 4 * 6
+    assert counts["n"].updates_active == 4 * 6

@@ -170,20 +170,36 @@ def _count_synapses(projection: _Projection, cells: int) -> OperationCount:
         dense = int(_fan_out(projection.synapses, every, source.shape).sum())
         return OperationCount(macs=cells * dense)
     sent = projection.sent.sum(axis=(0, 1), dtype=np.int64)
-    return OperationCount(synops=int((sent * fan_out).sum()))
+    return OperationCount(synops=int((sent.reshape(-1) * fan_out).sum()))
+
+
+def _own_shape(synapses: n.Synapses, size: int) -> n.Shape:
+    """Return the shape in which synapses see `size` sources; a Flatten may differ."""
+    weight = synapses.weight
+    match synapses:
+        case n.DenseSynapses():
+            return (size,)
+        case n.TokenSynapses():
+            return (weight.shape[2], size // weight.shape[2])
+        case n.ChannelSynapses():
+            return (weight.shape[0], weight.shape[2])
+        case n.DiagonalSynapses():
+            return weight.shape
 
 
 def _fan_out(synapses: n.Synapses, pattern: Mask, shape: n.Shape) -> n.IntArray:
-    """Count the connections of each source neuron, in the shape of the source."""
+    """Count the connections of each source neuron, (sources,) in C order."""
     match synapses:
         case n.DenseSynapses():
-            return np.asarray(pattern.sum(axis=0, dtype=np.int64)).reshape(shape)
+            fan_out = pattern.sum(axis=0, dtype=np.int64)
         case n.TokenSynapses():
-            return _fan_out_of_window(pattern, shape)
+            own = _own_shape(synapses, math.prod(shape))
+            fan_out = _fan_out_of_window(pattern, own)
         case n.ChannelSynapses():
-            return np.asarray(pattern.sum(axis=1, dtype=np.int64))
+            fan_out = pattern.sum(axis=1, dtype=np.int64)
         case n.DiagonalSynapses():
-            return np.broadcast_to(pattern, shape).astype(np.int64)
+            fan_out = pattern.astype(np.int64)
+    return np.asarray(fan_out).reshape(-1)
 
 
 def _fan_out_of_window(pattern: Mask, shape: n.Shape) -> n.IntArray:
@@ -261,9 +277,11 @@ def _received(synapses: n.Synapses, sent: npt.NDArray[np.float32]) -> Mask:
     A sum of zeros and ones in float32 is zero only if all are: the answer is exact.
     """
     pattern = (synapses.weight != 0).astype(np.float32)
+    own = _own_shape(synapses, math.prod(sent.shape[1:]))
+    sent = sent.reshape(len(sent), *own)
     match synapses:
         case n.DenseSynapses():
-            events = sent.reshape(len(sent), pattern.shape[1]) @ pattern.T
+            events = sent @ pattern.T
         case n.TokenSynapses():
             windows = sent.shape[2] - len(pattern) + 1
             events = pattern[0] @ sent[:, :, :windows]

@@ -40,7 +40,7 @@ def test_words_by_default(run, here) -> None:
     assert done.status == 0
     assert "Lava and the integer simulator: identical" in done.out
     assert "a bad film" in done.out
-    assert "Student, operations and energy of one sentence" in done.out
+    assert "Student, operations and energy of one sample" in done.out
     assert list(here.iterdir()) == []
 
 

@@ -34,7 +34,7 @@ def trace(run, here, network: Path, inputs) -> Path:
 def test_a_table_by_default(run, network: Path, trace: Path) -> None:
     done = run("report", network, trace, *TEACHER)
     assert (done.status, done.err) == (0, "")
-    assert done.out.startswith("Student, operations and energy of one sentence")
+    assert done.out.startswith("Student, operations and energy of one sample")
     for words in ("lif1", "cmos45", "loihi1", "bert-base, 20 tokens", "Left out:"):
         assert words in done.out
 

@@ -266,7 +266,7 @@ def test_a_sentence_that_is_no_unicode(refused, exported: Path) -> None:
 
 def test_a_sentence_for_a_bare_network(refused, golden: Files) -> None:
     line = refused(golden("ties"), "--text", "a good film")
-    assert "--text needs a deployment folder, not a .nir" in line
+    assert "--text needs a deployment folder, not a file" in line
 
 
 # --- options that it refuses ---------------------------------------------------------

@@ -115,8 +115,7 @@ def test_rounding_errs_by_half_a_unit_at_most(seed: int) -> None:
 
 
 def test_an_output_of_synapses_says_what_its_unit_is_worth() -> None:
-    # Worst |a| 1 * scale < 2**23 would allow 2**22, the scale stops at 2**16, and
-    # exponent 7 with 0.75 -> 192 * 2**7 / 0.75 = 2**15.
+    # Exponent 7 is the limit: 0.75 * 2**15 = 192 * 2**7, and 2**16 would need 384.
     graph = quantize(_graph(DenseSynapses(np.array([[0.75, 0.25]])), Output((1,))))
     output, synapses = graph.nodes["output"], graph.nodes["w"]
     assert isinstance(output, Output)
@@ -136,6 +135,48 @@ def test_an_integrator_hands_its_scale_to_the_output() -> None:
     weight = graph.nodes["w"]
     assert isinstance(weight, DenseSynapses)
     assert weight.weight[0, 0] * 2**weight.exponent == 0.25 * integrators.scale
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1.0, 1e6])
+def test_a_neuron_is_scale_free(unit: float) -> None:
+    # mV or V: the integers are the same up to the power of two that absorbs the unit.
+    weight = np.array([[0.5, -0.25, 0.75]]) * 2.0 ** round(np.log2(unit))
+    synapses, neurons = _quantized(
+        weight.tolist(), threshold=2.0 ** round(np.log2(unit))
+    )
+    assert isinstance(neurons, QuantizedNeurons)
+    np.testing.assert_array_equal(synapses.weight, [[64, -32, 96]])
+    assert neurons.vth == 2**14
+
+
+def test_weights_that_would_round_to_nothing_are_refused() -> None:
+    nodes: dict[str, Node] = {
+        "input": Input((1,)),
+        "w": DenseSynapses(np.array([[1.0]])),
+        "tiny": DenseSynapses(np.array([[1e-9]])),
+        "n": _neurons(1),
+        "output": Output((1,)),
+    }
+    edges = (
+        *(Edge("input", "w"), Edge("w", "n"), Edge("input", "tiny")),
+        *(Edge("tiny", "n"), Edge("n", "output")),
+    )
+    arrival = {"input": 0, "n": 1, "output": 1}
+    with pytest.raises(GraphError, match="every weight of 'tiny' would round to 0"):
+        quantize(Graph(nodes, edges, Stage.TIMED, 1e-3, arrival))
+
+
+def test_a_threshold_that_would_round_to_nothing_is_refused() -> None:
+    with pytest.raises(GraphError, match="threshold 1e-09 would round to 0"):
+        _quantized([[1.0]], threshold=1e-9)
+
+
+@pytest.mark.parametrize(("decay", "becomes"), [(0.9999, "1"), (0.0001, "0")])
+def test_a_decay_that_would_round_to_none_or_all_is_refused(
+    decay: float, becomes: str
+) -> None:
+    with pytest.raises(GraphError, match=f"decay {decay:g} would round to {becomes}"):
+        _quantized([[1.0]], decay=decay)
 
 
 def test_thresholds_of_zero_stay_zero() -> None:

@@ -30,6 +30,11 @@ def test_equal_spikes_with_another_output_are_not_equal() -> None:
     assert (same.mismatches, same.output_mismatches, same.is_equal) == (0, 2, False)
 
 
+def test_what_both_were_given_does_not_count() -> None:
+    same = compare_traces(_trace(0, 1, 1), _trace(0, 1, 1), given=["n"])
+    assert (same.compared, same.spikes) == (0, 0)
+
+
 def test_other_populations_or_shapes_are_refused() -> None:
     other = SpikeTrace({"m": np.zeros((1, 2, 1), np.uint8)}, np.zeros((1, 2, 1)))
     with pytest.raises(InputError, match="different populations: m, n"):

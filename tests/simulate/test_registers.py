@@ -6,7 +6,7 @@ import pytest
 from spikewright.errors import OverflowDetectedError
 from spikewright.graph import Edge, Graph, Stage
 from spikewright.nodes import DenseSynapses, Input, Node, Output, QuantizedNeurons
-from spikewright.simulate.registers import may_overflow
+from spikewright.simulate.registers import RegisterUse, may_overflow, register_use
 from spikewright.simulate.run import run
 
 
@@ -42,3 +42,9 @@ def test_a_lava_run_that_would_saturate_in_silence_is_refused() -> None:
     inputs = np.ones((1, 5, 2), dtype=np.uint8)
     with pytest.raises(OverflowDetectedError, match="potential of node 'n'"):
         run(_graph(-125, 7, 0), inputs, backend="lava")
+
+
+def test_the_use_of_registers_by_hand() -> None:
+    # 2 * 125 * 2**7 = 32000 of 131072
+    use = register_use(_graph(-125, 7, 0))
+    assert use == {"n": RegisterUse(1.0, 10, 32000.0, 32000 / 131072)}

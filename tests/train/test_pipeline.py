@@ -39,7 +39,9 @@ def _stop_at(text: str, count: int = 1) -> Callable[[str], None]:
 
 def _steps(label: str, lines: Sequence[str]) -> list[int]:
     """Return the steps at which evaluations of a training were told."""
-    told = [line for line in lines if line.startswith(f"{label}: ") and " at step " in line]
+    told = [
+        line for line in lines if line.startswith(f"{label}: ") and " at step " in line
+    ]
     return [int(line.split(" step ")[1].split()[0]) for line in told]
 
 

@@ -119,7 +119,7 @@ def _travel(
         graph,
         logits_of(lava.output, encoded.lengths),
         float_logits(student, encoded.token_ids),
-        compare_traces(lava, integer),
+        compare_traces(lava, integer, given=[graph.input_name]),
         report,
     )
 

@@ -9,6 +9,7 @@ from spikewright.errors import InputError
 from spikewright.export.deployment import Deployment, read_deployment
 from spikewright.export.lower import lower
 from spikewright.export.nir_io import read_nir, read_nir_dt
+from spikewright.files import read_graph
 from spikewright.graph import Graph, Stage
 
 STAGES = {
@@ -19,6 +20,10 @@ STAGES = {
     ("lava", "fixed"): Stage.QUANTIZED,
 }
 """(backend, arithmetic) -> what it runs"""
+
+
+LOWERED = ".npz"
+"""suffix of what `spikewright lower` writes"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +87,21 @@ def stage_of(backend: str, arithmetic: str | None) -> Stage:
             "float runs on reference and lava"
         )
     return STAGES[backend, chosen]
+
+
+def read_lowered(path: Path, stage: Stage) -> Graph:
+    """Read a graph that `spikewright lower` wrote.
+
+    Raises:
+        InputError: the file is missing or unreadable, or was lowered to another stage.
+    """
+    graph = read_graph(path)
+    if graph.stage is not stage:
+        raise InputError(
+            f"{path}: was lowered to {graph.stage.name}, this backend and arithmetic "
+            f"run {stage.name}; lower with --to {stage.name.lower()}"
+        )
+    return graph
 
 
 def lower_network(network: Network, stage: Stage) -> Graph:

@@ -141,8 +141,8 @@ def _lower(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
         "--verify",
         type=Path,
         metavar="X.npy",
-        help="simulate before and after each pass; exit 1 if one but quantize, which "
-        "rounds, changes a spike",
+        help="simulate before and after each pass and count the spikes that differ; "
+        "exit 1 if a pass that rounds nothing changes any",
     )
     verb.add_argument("-o", "--output", type=Path, required=True, metavar="lowered.npz")
     verb.set_defaults(run=run)
@@ -156,7 +156,7 @@ def _simulate(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPars
         return run_simulate(args)
 
     verb = verbs.add_parser("simulate", help="lower a NIR graph and run it")
-    verb.add_argument("file", type=Path, metavar="FILE.nir|FOLDER")
+    _add_network(verb)
     source = verb.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--inputs", type=Path, metavar="X.npy", help="(samples, steps, *input shape)"
@@ -192,15 +192,29 @@ def _report(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser
         return run_report(args)
 
     verb = verbs.add_parser("report", help="count a trace's operations and price them")
-    verb.add_argument("file", type=Path, metavar="FILE.nir|FOLDER")
-    verb.add_argument("trace", type=Path, metavar="trace.npz")
+    _add_network(verb)
     verb.add_argument(
-        "--profile", action="append", metavar="NAME", help="default: cmos45 and loihi1"
+        "trace", type=Path, metavar="trace.npz", help="what simulate wrote of it"
     )
     verb.add_argument(
-        "--teacher", metavar="NAME|config.json", help="a BERT to compare with"
+        "--profile",
+        action="append",
+        metavar="NAME|FILE.toml",
+        help="once for each; default: cmos45 and loihi1",
     )
-    verb.add_argument("--tokens", type=int, metavar="N", help="the teacher's length")
+    verb.add_argument(
+        "--teacher",
+        metavar="NAME|config.json",
+        help="a BERT to compare with: bert-base, minilm-l6 or a configuration; needed "
+        "unless a deployment folder names one",
+    )
+    verb.add_argument(
+        "--tokens",
+        type=int,
+        metavar="N",
+        help="tokens of a sentence that the teacher reads; needed unless the trace "
+        "is of texts",
+    )
     verb.add_argument(
         "--format", choices=("table", "json", "markdown"), default="table"
     )
@@ -233,6 +247,15 @@ def _doctor(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser
     return verb
 
 
+def _add_network(verb: ArgumentParser) -> None:
+    verb.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE|FOLDER",
+        help="a .nir file, a deployment folder, or a lowered .npz",
+    )
+
+
 def _add_deadline(verb: ArgumentParser) -> None:
     verb.add_argument(
         "--deadline",
@@ -245,7 +268,10 @@ def _add_deadline(verb: ArgumentParser) -> None:
 
 def _seconds(text: str) -> float:
     """Read a time; argparse turns the error into a message and exit 2."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: must be a number") from None
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text}: must be positive and finite")
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from spikewright.counting import count_operations, row_of_nodes
@@ -13,6 +14,7 @@ from spikewright.hardware_profiles.teacher import (
     TransformerShape,
     count_teacher_sentences,
 )
+from spikewright.nodes import BiasLine, Input
 from spikewright.trace import SpikeTrace
 
 PROFILES = ("cmos45", "loihi1")
@@ -29,7 +31,23 @@ def price_trace(
 ) -> ComparisonReport:
     """Count and price a trace against a teacher that reads `teacher_tokens` tokens."""
     work = StudentWork(
-        count_operations(graph, trace), row_of_nodes(graph), trace.samples
+        count_operations(graph, trace),
+        row_of_nodes(graph),
+        trace.samples,
+        _idle_updates(graph),
     )
     loaded = [load_profile(name) for name in profiles]
     return compare(work, count_teacher_sentences(teacher, teacher_tokens), loaded)
+
+
+def _idle_updates(graph: Graph) -> int:
+    """Count the updates outside the windows of a sample that runs alone.
+
+    The chip updates every neuron from the first step until the output has left.
+    """
+    neurons = sum(
+        math.prod(node.shape)
+        for node in graph.populations().values()
+        if not isinstance(node, Input | BiasLine)
+    )
+    return neurons * max(graph.arrival.values())

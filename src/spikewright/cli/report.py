@@ -5,9 +5,16 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 
-from spikewright.cli.lowering import STAGES, Network, lower_network, read_network
+from spikewright.cli.lowering import (
+    LOWERED,
+    STAGES,
+    lower_network,
+    read_lowered,
+    read_network,
+)
 from spikewright.cli.pricing import PROFILES, SPECIAL_TOKENS, price_trace
 from spikewright.errors import InputError
+from spikewright.export.deployment import Deployment
 from spikewright.files import read_trace
 from spikewright.graph import Graph, Stage
 from spikewright.hardware_profiles.teacher import (
@@ -21,11 +28,11 @@ from spikewright.trace import SpikeTrace
 def run_report(args: Namespace) -> int:
     """Print the report of a trace in the wanted format."""
     trace = read_trace(args.trace)
-    network = read_network(args.file, default_dt_s=_dt_s(trace))
+    graph, deployment = _network_of(trace, args)
     report = price_trace(
-        _graph_of(trace, network, args),
+        graph,
         trace,
-        _teacher(args, network),
+        _teacher(args, deployment),
         _teacher_tokens(args, trace),
         args.profile or PROFILES,
     )
@@ -43,26 +50,40 @@ def _dt_s(trace: SpikeTrace) -> float:
     return dt_s
 
 
-def _graph_of(trace: SpikeTrace, network: Network, args: Namespace) -> Graph:
-    """Lower the network as it was for the trace; refuse another network's trace."""
+def _network_of(trace: SpikeTrace, args: Namespace) -> tuple[Graph, Deployment | None]:
+    """Return the graph of the trace with synapses to count, and its deployment.
+
+    Lowers the network as it was for the trace, and refuses another network's trace.
+    """
+    dt_s = _dt_s(trace)
     backend, arithmetic = (str(trace.meta.get(k)) for k in ("backend", "arithmetic"))
     if (backend, arithmetic) not in STAGES:
         raise InputError(f"{args.trace}: does not say what ran it; simulate again")
     stage = STAGES[backend, arithmetic]
-    graph = lower_network(network, stage)
+    if args.file.suffix == LOWERED:
+        graph = read_lowered(args.file, stage)
+        _refuse_other_network(graph, trace, args)
+        graph.expect(Stage.TIMED, Stage.QUANTIZED)
+        return graph, None
+    network = read_network(args.file, default_dt_s=dt_s)
+    _refuse_other_network(lower_network(network, stage), trace, args)
+    # Operations are counted in chip time, which a graph has once it is TIMED.
+    timed = lower_network(network, max(stage, Stage.TIMED))
+    return timed, network.deployment
+
+
+def _refuse_other_network(graph: Graph, trace: SpikeTrace, args: Namespace) -> None:
     if graph.fingerprint() != trace.meta.get("graph_sha256"):
         raise InputError(
             f"{args.trace}: is not a trace of {args.file}; simulate it again"
         )
-    # Operations are counted on synapses, which a graph has once it is TIMED.
-    return lower_network(network, max(stage, Stage.TIMED))
 
 
-def _teacher(args: Namespace, network: Network) -> TransformerShape:
+def _teacher(args: Namespace, deployment: Deployment | None) -> TransformerShape:
     if args.teacher is not None:
         return find_teacher(args.teacher)
-    if network.deployment is not None:
-        return read_teacher_config(network.deployment.card["teacher"])
+    if deployment is not None:
+        return read_teacher_config(deployment.card["teacher"])
     raise InputError(
         "--teacher: needed for a network without a card; NAME or config.json"
     )

@@ -10,10 +10,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.cli.lowering import Network, lower_network, read_network, stage_of
+from spikewright.cli.lowering import (
+    LOWERED,
+    lower_network,
+    read_lowered,
+    read_network,
+    stage_of,
+)
 from spikewright.cli.progress import progress
 from spikewright.cli.texts import encode_and_tell
 from spikewright.errors import InputError
+from spikewright.export.deployment import Deployment
 from spikewright.files import check_place, read_arrays, write_trace
 from spikewright.simulate.run import run
 from spikewright.trace import SpikeTrace
@@ -23,9 +30,12 @@ def run_simulate(args: Namespace) -> int:
     """Simulate and write the trace; print what came out."""
     stage = stage_of(args.backend, args.arithmetic)
     check_place(args.output)
-    network = read_network(args.file, dt_s=args.dt)
-    inputs, extra = _inputs(args, network)
-    graph = lower_network(network, stage)
+    if args.file.suffix == LOWERED:
+        graph, deployment = read_lowered(args.file, stage), None
+    else:
+        network = read_network(args.file, dt_s=args.dt)
+        graph, deployment = lower_network(network, stage), network.deployment
+    inputs, extra = _inputs(args, deployment)
     with progress(len(inputs), args.backend) as show:
         trace = run(
             graph,
@@ -43,14 +53,14 @@ def run_simulate(args: Namespace) -> int:
 
 
 def _inputs(
-    args: Namespace, network: Network
+    args: Namespace, deployment: Deployment | None
 ) -> tuple[npt.NDArray[np.generic], dict[str, object]]:
     """Return the inputs, and what the trace should remember of them."""
     if args.inputs is not None:
         inputs = read_inputs(args.inputs)
         extra: dict[str, object] = {}
     else:
-        inputs, extra = _texts(args, network)
+        inputs, extra = _texts(args, deployment)
     if args.steps is not None and not 1 <= args.steps <= inputs.shape[1]:
         raise InputError(
             f"--steps {args.steps}: must be 1 to {inputs.shape[1]}, the steps of the "
@@ -75,11 +85,11 @@ def read_inputs(path: Path) -> npt.NDArray[np.generic]:
 
 
 def _texts(
-    args: Namespace, network: Network
+    args: Namespace, deployment: Deployment | None
 ) -> tuple[npt.NDArray[np.generic], dict[str, object]]:
-    if network.deployment is None:
-        raise InputError(f"{args.file}: --text needs a deployment folder, not a .nir")
-    encoded = encode_and_tell(network.deployment, args.text)
+    if deployment is None:
+        raise InputError(f"{args.file}: --text needs a deployment folder, not a file")
+    encoded = encode_and_tell(deployment, args.text)
     return encoded.inputs, {"lengths": encoded.lengths.tolist(), "texts": args.text}
 
 

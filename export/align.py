@@ -35,8 +35,8 @@ def align_weights(graph: Graph) -> Graph:
 
     DISCRETE (folded) to DISCRETE. With |a| < 2**n for every input of spikes, the grid
     is 2**(n - 52): float32 weights above 2**(n - 28) keep every bit. A decay d becomes
-    1 - (1 - d), as Lava computes it from its dv = 1 - d; it moves by 2**-54 at most. Sums
-    over real-valued signals (an Input of numbers, LI, I) stay inexact.
+    1 - (1 - d), as Lava computes it from its dv = 1 - d; it moves by 2**-54 at most.
+    Sums over real-valued signals (an Input of numbers, LI, I) stay inexact.
     """
     graph.expect(Stage.DISCRETE)
     nodes: dict[str, Node] = dict(graph.nodes)

@@ -74,10 +74,9 @@ def quantize(graph: Graph) -> Graph:
     _refuse_long_delays(graph)
     every = tuple(hops(graph))
     nodes: dict[str, Node] = dict(graph.nodes)
-    for name, node in graph.nodes.items():
-        if isinstance(node, SpikingNeurons | Integrators | Output):
-            arriving = [hop for hop in every if hop.target == name]
-            nodes.update(_quantize_target(graph, name, node, arriving))
+    for name in [*graph.populations(), graph.output_name]:  # the Output takes scales
+        arriving = [hop for hop in every if hop.target == name]
+        nodes.update(_quantize_target(graph, name, nodes, arriving))
     return Graph(nodes, graph.edges, Stage.QUANTIZED, graph.dt_s, graph.arrival)
 
 
@@ -91,11 +90,14 @@ def _refuse_long_delays(graph: Graph) -> None:
 
 
 def _quantize_target(
-    graph: Graph, name: str, node: Node, arriving: list[Hop]
+    graph: Graph, name: str, done: Mapping[str, Node], arriving: list[Hop]
 ) -> dict[str, Node]:
-    """Return the integer forms of a population or Output and of its synapses."""
-    match node:
-        case SpikingNeurons():
+    """Return the integer forms of a population or Output and of its synapses.
+
+    `done` holds the integer forms of the populations before it.
+    """
+    match graph.nodes[name]:
+        case SpikingNeurons() as node:
             scaled, threshold = _unit_threshold(graph, name, node, arriving)
             decay = _shared(name, "decay", node.decay)
             fan = _fit(name, scaled, _current_limit(decay), threshold)
@@ -104,7 +106,7 @@ def _quantize_target(
                 raise _lost(name, f"threshold {threshold:g}")
             neurons = QuantizedNeurons(node.shape, _dv(name, decay), vth, 2.0**fan.bits)
             return {name: neurons, **_round(fan)}
-        case Integrators():
+        case Integrators() as node:
             decay = _shared(name, "decay", node.decay)
             scaled = _rows(graph, name, arriving, node.gain)
             fan = _fit(name, scaled, _current_limit(decay), 0.0)
@@ -112,40 +114,35 @@ def _quantize_target(
                 node.shape, _dv(name, decay), 2.0**fan.bits
             )
             return {name: integrators, **_round(fan)}
-        case Output():
-            return _quantize_output(graph, name, node, arriving)
+        case Output() as node:
+            direct = [done[hop.source] for hop in arriving if hop.latency == 0]
+            return _quantize_output(graph, name, node, arriving, direct)
         case _:
             return {}
 
 
 def _quantize_output(
-    graph: Graph, name: str, node: Output, arriving: list[Hop]
+    graph: Graph,
+    name: str,
+    node: Output,
+    arriving: list[Hop],
+    direct: list[Node],
 ) -> dict[str, Node]:
     """Give the Output the scale of what it receives."""
-    direct = [graph.nodes[hop.source] for hop in arriving if hop.latency == 0]
-    graded = [each for each in direct if isinstance(each, GRADED)]
+    graded = [each for each in direct if isinstance(each, QuantizedIntegrators)]
     if graded and len(arriving) > 1:
         raise GraphError(
             f"output '{name}': an LI or I and another signal cannot be summed as "
             "integers of different scale; give each its own Affine into one LI"
         )
     if graded:
-        bits = _fit_of(graph, arriving[0].source)
-        return {name: replace(node, scale=2.0 ** -(bits + STATE_BITS))}
+        units = graded[0].scale * 2**STATE_BITS
+        return {name: replace(node, scale=1.0 / units)}
     if direct:
         return {}
     ones = np.ones(node.shape)
     fan = _fit(name, _rows(graph, name, arriving, ones), MAX_MESSAGE, 0.0)
     return {name: replace(node, scale=2.0**-fan.bits), **_round(fan)}
-
-
-def _fit_of(graph: Graph, name: str) -> int:
-    """Return the scale bits of an Integrators population."""
-    node = graph.nodes[name]
-    arriving = [hop for hop in hops(graph) if hop.target == name]
-    quantized = _quantize_target(graph, name, node, arriving)[name]
-    assert isinstance(quantized, QuantizedIntegrators)  # noqa: S101 - caller checked
-    return int(math.log2(quantized.scale))
 
 
 def _unit_threshold(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from spikewright.errors import InputError
 from spikewright.graph import Graph, Stage
+from spikewright.simulate.inputs import check_inputs
 from spikewright.simulate.integer import run_integer
 from spikewright.simulate.lava_backend.supervise import run_lava
 from spikewright.simulate.reference import run_reference
@@ -41,8 +42,7 @@ def run(
     """Run `inputs` (samples, steps, *input shape) through a lowered graph.
 
     The stage of the graph decides the arithmetic: float before QUANTIZED, fixed after.
-    Lava wraps and saturates in silence, so a QUANTIZED graph that could leave its
-    registers runs in the integer simulator first, which raises.
+    Before Lava, a QUANTIZED graph that could leave its registers runs in `integer`.
 
     Args:
         graph: DISCRETE, TIMED or QUANTIZED; see `Backend` for who takes which.
@@ -66,8 +66,7 @@ def run(
         case Backend.INTEGER:
             return run_integer(graph, inputs, on_samples=on_samples)
         case Backend.LAVA:
-            if graph.stage is Stage.QUANTIZED and may_overflow(graph, inputs.shape[1]):
-                run_integer(graph, inputs)
+            _refuse_overflow(graph, inputs)
             return run_lava(
                 graph,
                 inputs,
@@ -75,3 +74,11 @@ def run(
                 deadline_s=deadline_s,
                 on_sample=on_samples,
             )
+
+
+def _refuse_overflow(graph: Graph, inputs: npt.NDArray[np.generic]) -> None:
+    """Raise where Lava would wrap or saturate in silence."""
+    if graph.stage is Stage.QUANTIZED:
+        check_inputs(graph, inputs)
+        if may_overflow(graph, inputs.shape[1]):
+            run_integer(graph, inputs)

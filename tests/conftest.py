@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -51,49 +52,54 @@ def _neuron(rng: np.random.Generator, size: int) -> Node:
             return Threshold(threshold)
 
 
+@dataclass(frozen=True)
+class _Sketch:
+    """A random graph under construction."""
+
+    rng: np.random.Generator
+    sizes: dict[str, int]
+    nodes: dict[str, Node]
+    edges: list[Edge]
+
+    def connect(self, source: str, target: str, size: int) -> None:
+        """Connect by an Affine or a Linear, sometimes scaled, sometimes delayed."""
+        rng, name = self.rng, f"{source}_{target}"
+        weight = _dyadic(rng, size, self.sizes[source])
+        bias = _dyadic(rng, size)
+        path: list[tuple[str, Node]] = [
+            (name, Affine(weight, bias) if rng.random() < 0.5 else Linear(weight))
+        ]
+        if rng.random() < 0.3:
+            path.append((f"{name}_scale", Scale(np.full(size, 0.5))))
+        if rng.random() < 0.3:
+            delay_s = np.full(size, DT_S * rng.integers(1, 4))
+            path.append((f"{name}_late", Delay(delay_s)))
+        self.nodes.update(path)
+        stops = [source, *(each for each, _ in path), target]
+        self.edges.extend(Edge(a, b) for a, b in pairwise(stops))
+
+
 def _branching(seed: int) -> Graph:
     """A random net: branches of unequal depth, biases, delays, self-loops, fan-in."""
     rng = np.random.default_rng(seed)
-    sizes = {"input": 6}
-    nodes: dict[str, Node] = {"input": Input((6,))}
-    edges: list[Edge] = []
-
-    def connect(source: str, target: str, size: int) -> None:
-        name = f"{source}_{target}"
-        weight = _dyadic(rng, size, sizes[source])
-        if rng.random() < 0.5:
-            nodes[name] = Affine(weight, _dyadic(rng, size))
-        else:
-            nodes[name] = Linear(weight)
-        edges.append(Edge(source, name))
-        last = name
-        if rng.random() < 0.3:
-            nodes[f"{name}_scale"] = Scale(np.full(size, 0.5))
-            edges.append(Edge(last, f"{name}_scale"))
-            last = f"{name}_scale"
-        if rng.random() < 0.3:
-            nodes[f"{name}_late"] = Delay(np.full(size, DT_S * rng.integers(1, 4)))
-            edges.append(Edge(last, f"{name}_late"))
-            last = f"{name}_late"
-        edges.append(Edge(last, target))
-
+    sketch = _Sketch(rng, {"input": 6}, {"input": Input((6,))}, [])
     for index in range(5):
         name, size = f"n{index}", int(rng.integers(3, 8))
-        before = list(sizes)
-        sizes[name] = size
-        chosen = rng.permutation(before)[: rng.integers(1, 3)]
-        for source in {before[-1], *map(str, chosen)}:
-            connect(source, name, size)
-        nodes[name] = _neuron(rng, size)
+        before = list(sketch.sizes)
+        sketch.sizes[name] = size
+        chosen = map(str, rng.permutation(before)[: rng.integers(1, 3)])
+        for source in dict.fromkeys([before[-1], *chosen]):
+            sketch.connect(source, name, size)
+        sketch.nodes[name] = _neuron(rng, size)
         if rng.random() < 0.4:
-            connect(name, name, size)
-    last = list(sizes)[-1]
-    nodes["output"] = Output((sizes[last],))
-    edges.append(Edge(last, "output"))
+            sketch.connect(name, name, size)
+    last = list(sketch.sizes)[-1]
+    sketch.nodes["output"] = Output((sketch.sizes[last],))
+    sketch.edges.append(Edge(last, "output"))
     if rng.random() < 0.5:
-        connect("n1", "output", sizes[last])
-    order = sorted(edges, key=lambda edge: (edge.source, edge.target))
-    return Graph(nodes, tuple(order), Stage.CONTINUOUS)
+        sketch.connect("n1", "output", sketch.sizes[last])
+    order = sorted(sketch.edges, key=lambda edge: (edge.source, edge.target))
+    return Graph(sketch.nodes, tuple(order), Stage.CONTINUOUS)
 
 
 @pytest.fixture

@@ -129,14 +129,11 @@ def distill_student(
     Raises:
         ConfigError: the loss is no longer a finite number.
     """
+    checkpoints, seed = folder / "checkpoints", config.seed
     trainer = _Distiller(
         model=student,
         args=training_arguments(
-            config.distill,
-            folder / "checkpoints",
-            seed=config.seed,
-            evaluations=25,
-            schedule="cosine",
+            config.distill, checkpoints, seed=seed, evaluations=25, schedule="cosine"
         ),
         train_dataset=train,
         eval_dataset=validation,

@@ -123,14 +123,11 @@ def fine_tune_teacher(
     tokenizer = load_tokenizer(config.base)
     torch.manual_seed(seed)
     model = load_classifier(config.base, classes=len(data.labels))
+    checkpoints = folder / "checkpoints"
     trainer = Trainer(
         model=model,
         args=training_arguments(
-            config,
-            folder / "checkpoints",
-            seed=seed,
-            evaluations=10,
-            schedule="linear",
+            config, checkpoints, seed=seed, evaluations=10, schedule="linear"
         ),
         train_dataset=_rows(train, tokenizer, data.max_tokens),
         eval_dataset=_rows(validation, tokenizer, data.max_tokens),

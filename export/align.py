@@ -13,11 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from spikewright.export.balance import hops
 from spikewright.graph import Graph, Stage
+from spikewright.hops import hops
 from spikewright.loihi import largest_sum
 from spikewright.nodes import (
-    SYNAPSES,
     FloatArray,
     Integrators,
     Node,
@@ -45,9 +44,16 @@ def align_weights(graph: Graph) -> Graph:
         if isinstance(node, SpikingNeurons | Integrators):
             nodes[name] = replace(node, decay=1.0 - (1.0 - node.decay))
         if isinstance(node, SpikingNeurons | Integrators | Output):
-            into = [hop.first.target for hop in every if hop.target == name]
-            synapses = {k: v for k in into if isinstance(v := nodes[k], SYNAPSES)}
-            nodes.update(_aligned(synapses))
+            arriving = [hop for hop in every if hop.target == name]
+            nodes.update(
+                _aligned(
+                    {
+                        h.first.target: h.synapses
+                        for h in arriving
+                        if h.synapses is not None
+                    }
+                )
+            )
     return Graph(nodes, graph.edges, Stage.DISCRETE, graph.dt_s)
 
 

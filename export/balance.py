@@ -7,13 +7,14 @@ longest path from the input, and shorter edges get the difference as axonal dela
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from spikewright.errors import GraphError
-from spikewright.graph import Edge, Graph, Stage
+from spikewright.graph import Graph, Stage
+from spikewright.hops import Hop, hops
 from spikewright.nodes import (
     POPULATIONS,
     SYNAPSES,
@@ -23,28 +24,6 @@ from spikewright.nodes import (
     Output,
     SpikingNeurons,
 )
-
-
-@dataclass(frozen=True)
-class Hop:
-    """A way from one population to the next, or to the Output."""
-
-    first: Edge
-    source: str
-    target: str
-    latency: int
-    """steps that the chip needs: 1 through synapses, 0 straight to the Output"""
-
-
-def hops(graph: Graph) -> Iterator[Hop]:
-    """Yield the hops of a folded graph, in edge order."""
-    for edge in graph.edges:
-        if isinstance(graph.nodes[edge.source], POPULATIONS):
-            if isinstance(graph.nodes[edge.target], SYNAPSES):
-                (second,) = graph.out_of(edge.target)
-                yield Hop(edge, edge.source, second.target, 1)
-            else:
-                yield Hop(edge, edge.source, edge.target, 0)
 
 
 def balance_delays(graph: Graph) -> Graph:
@@ -84,6 +63,7 @@ def _arrival_times(graph: Graph, every: Sequence[Hop]) -> dict[str, int]:
         for hop in every:
             if (lag := _lag(arrival, hop)) > 0:
                 arrival[hop.target] += lag
+                came_from.pop(hop.target, None)  # the last update stays the last key
                 came_from[hop.target], is_settled = hop.source, False
         if is_settled:
             return arrival
@@ -97,7 +77,7 @@ def _lag(arrival: Mapping[str, int], hop: Hop) -> int:
 
 
 def _loop_message(came_from: Mapping[str, str]) -> str:
-    """Name a loop: walk back until a population comes again."""
+    """Name a loop: walk back from the last update until a population comes again."""
     name = list(came_from)[-1]
     seen: list[str] = []
     while name not in seen:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spikewright.errors import GraphError
-from spikewright.export.balance import Hop, hops
 from spikewright.export.compose import scale_rows
 from spikewright.graph import Graph, Stage
+from spikewright.hops import Hop, hops
 from spikewright.loihi import (
     DECAY_ONE,
     MAX_CURRENT,
@@ -50,9 +50,10 @@ HEADROOM_STEPS = 64
 
 @dataclass(frozen=True, eq=False)
 class _Fan:
-    """What arrives at one node: its synapses by name, scaled to a threshold of 1."""
+    """What arrives at one node, in integers."""
 
     synapses: Mapping[str, Synapses]
+    """by name"""
     bits: int
     """scale = 2**bits"""
 
@@ -105,7 +106,7 @@ def _quantize_target(
             if threshold > 0 and vth == 0:
                 raise _lost(name, f"threshold {threshold:g}")
             neurons = QuantizedNeurons(node.shape, _dv(name, decay), vth, 2.0**fan.bits)
-            return {name: neurons, **_round(fan)}
+            return {name: neurons, **fan.synapses}
         case Integrators() as node:
             decay = _shared(name, "decay", node.decay)
             scaled = _rows(graph, name, arriving, node.gain)
@@ -113,7 +114,7 @@ def _quantize_target(
             integrators = QuantizedIntegrators(
                 node.shape, _dv(name, decay), 2.0**fan.bits
             )
-            return {name: integrators, **_round(fan)}
+            return {name: integrators, **fan.synapses}
         case Output() as node:
             direct = [done[hop.source] for hop in arriving if hop.latency == 0]
             return _quantize_output(graph, name, node, arriving, direct)
@@ -142,7 +143,7 @@ def _quantize_output(
         return {}
     ones = np.ones(node.shape)
     fan = _fit(name, _rows(graph, name, arriving, ones), MAX_MESSAGE, 0.0)
-    return {name: replace(node, scale=2.0**-fan.bits), **_round(fan)}
+    return {name: replace(node, scale=2.0**-fan.bits), **fan.synapses}
 
 
 def _unit_threshold(
@@ -174,8 +175,8 @@ def _rows(
                 f"node '{name}': '{hop.source}' sends numbers (LI or I), and integer "
                 "synapses take spikes; put a Threshold or a spiking neuron between"
             )
-        synapses = graph.nodes[hop.first.target]
-        rows = scale_rows(synapses, factor)  # type: ignore[arg-type]  # hops() checked
+        assert hop.synapses is not None  # noqa: S101 - only the Output takes plain edges
+        rows = scale_rows(hop.synapses, factor)
         if rows is None:
             raise GraphError(
                 f"node '{name}': its tokens share the weights of '{hop.first.target}' "
@@ -223,16 +224,17 @@ def _fit(
     """Return the largest power-of-two scale under which everything fits."""
     largest = max([threshold, *map(_largest_weight, synapses.values())])
     if not largest:
-        return _Fan(synapses, 0)
+        return _Fan(_round(synapses, 0), 0)
     finest = FINEST_BITS - math.frexp(largest)[1]
     for bits in range(finest, finest - 2 * FINEST_BITS, -1):
-        fan = _Fan(synapses, bits)
-        fits = threshold * 2.0**bits <= MAX_THRESHOLD and all(
-            _exponent(each, bits) <= MAX_EXPONENT for each in synapses.values()
-        )
-        if fits and largest_sum(_round(fan).values()) < limit:
-            _refuse_lost_weights(name, fan)
-            return fan
+        if threshold * 2.0**bits > MAX_THRESHOLD or any(
+            _exponent(each, bits) > MAX_EXPONENT for each in synapses.values()
+        ):
+            continue
+        rounded = _round(synapses, bits)
+        if largest_sum(rounded.values()) < limit:
+            _refuse_lost_weights(name, synapses, rounded)
+            return _Fan(rounded, bits)
     raise GraphError(f"node '{name}': its weights fit no scale of Loihi's registers")
 
 
@@ -240,10 +242,11 @@ def _largest_weight(synapses: Synapses) -> float:
     return float(np.abs(synapses.weight).max(initial=0.0))
 
 
-def _refuse_lost_weights(name: str, fan: _Fan) -> None:
-    rounded = _round(fan)
-    for key, synapses in fan.synapses.items():
-        if np.any(synapses.weight) and not np.any(rounded[key].weight):
+def _refuse_lost_weights(
+    name: str, synapses: Mapping[str, Synapses], rounded: Mapping[str, Synapses]
+) -> None:
+    for key, each in synapses.items():
+        if np.any(each.weight) and not np.any(rounded[key].weight):
             raise _lost(name, f"every weight of '{key}'")
 
 
@@ -255,12 +258,10 @@ def _exponent(synapses: Synapses, bits: int) -> int:
     return max(0, math.ceil(math.log2(largest / weight_limit(synapses.weight))))
 
 
-def _round(fan: _Fan) -> dict[str, Synapses]:
+def _round(synapses: Mapping[str, Synapses], bits: int) -> dict[str, Synapses]:
     rounded = {}
-    for name, synapses in fan.synapses.items():
-        exponent = _exponent(synapses, fan.bits)
-        weight = np.rint(synapses.weight * 2.0 ** (fan.bits - exponent))
-        rounded[name] = replace(
-            synapses, weight=weight.astype(np.int64), exponent=exponent
-        )
+    for name, each in synapses.items():
+        exponent = _exponent(each, bits)
+        weight = np.rint(each.weight * 2.0 ** (bits - exponent))
+        rounded[name] = replace(each, weight=weight.astype(np.int64), exponent=exponent)
     return rounded

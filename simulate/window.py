@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spikewright.graph import Graph, Stage
-from spikewright.nodes import SYNAPSES, Synapses
+from spikewright.hops import Hop, hops
+from spikewright.nodes import Synapses
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +31,10 @@ class Connection:
 def connections(graph: Graph) -> tuple[Connection, ...]:
     """Return the connections of a TIMED or QUANTIZED graph, in edge order."""
     graph.expect(Stage.TIMED, Stage.QUANTIZED)
-    found = []
-    for edge in graph.edges:
-        if edge.source not in graph.arrival:
-            continue  # the second half of a connection: synapses to target
-        node = graph.nodes[edge.target]
-        synapses = node if isinstance(node, SYNAPSES) else None
-        target = (
-            edge.target if synapses is None else graph.out_of(edge.target)[0].target
-        )
-        step = 0 if synapses is None else 1
-        sent = graph.arrival[edge.source] + edge.delay + step
-        lag = sent - graph.arrival[target]
-        found.append(Connection(edge.source, target, synapses, lag))
-    return tuple(found)
+    return tuple(_connection(graph, hop) for hop in hops(graph))
+
+
+def _connection(graph: Graph, hop: Hop) -> Connection:
+    sent = graph.arrival[hop.source] + hop.first.delay + hop.latency
+    lag = sent - graph.arrival[hop.target]
+    return Connection(hop.source, hop.target, hop.synapses, lag)

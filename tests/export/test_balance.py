@@ -137,6 +137,25 @@ def test_a_loop_of_two_synapses_needs_two_steps() -> None:
     assert _delay(graph, "b", "b_to_a") == 0
 
 
+def test_a_loop_is_named_also_beside_branches_that_lead_elsewhere() -> None:
+    # The Output hangs on c, which is on no way to the loop of a and b.
+    with pytest.raises(GraphError, match=r"loop through a, b: "):
+        _timed(
+            {
+                "input": Input((1,)),
+                "a": Threshold(np.ones(1)),
+                "b": Threshold(np.ones(1)),
+                "c": Threshold(np.ones(1)),
+                "output": Output((1,)),
+            },
+            ("input", "a"),
+            ("a", "b"),
+            ("b", "a"),
+            ("input", "c"),
+            ("c", "output"),
+        )
+
+
 def test_a_threshold_below_zero_is_refused() -> None:
     with pytest.raises(GraphError, match="node 'n': threshold -1 is below 0"):
         _timed(

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from spikewright.counts import OperationCount
 from spikewright.errors import GraphError, InputError
 from spikewright.export.lower import lower
 from spikewright.graph import Edge, Graph, Stage
+from spikewright.linear import to_sparse
 from spikewright.simulate.integer import run_integer
 from spikewright.trace import SpikeTrace
 
@@ -43,7 +45,7 @@ def chain(synapses, source, target, **more):
 def trace_of(graph, spikes, samples, steps):
     output = np.zeros((samples, steps, *graph.nodes[graph.output_name].shape))
     return SpikeTrace(
-        {k: np.asarray(v, dtype=np.uint8) for k, v in spikes.items()}, output
+        {k: np.asarray(v, dtype=np.uint8) for k, v in spikes.items()}, {"out": output}
     )
 
 
@@ -290,7 +292,7 @@ def random_graph(rng):
         *(Edge("mix", "loop_syn"), Edge("loop_syn", "mix")),
         *(Edge("one", "bias_syn", 1), Edge("bias_syn", "mix")),
         *(Edge("mix", "head_syn"), Edge("head_syn", "head")),
-        *(Edge("head", "back_syn"), Edge("back_syn", "stem", 2)),
+        *(Edge("head", "back_syn", 2), Edge("back_syn", "stem")),
         Edge("head", "out"),
     ]
     arrival = {"in": 0, "one": 0, "stem": 1, "mix": 2, "head": 3, "out": 3}
@@ -387,9 +389,48 @@ def test_refuses_synapses_with_two_sources(simple):
     graph = Graph(nodes, edges, Stage.TIMED, 1e-3, {**simple.arrival, "one": 0})
     trace = trace_of(graph, {"lif": np.zeros((1, 1, 1))}, 1, 1)
     with pytest.raises(
-        GraphError, match="'syn': synapses need one edge in and one out"
+        GraphError, match="'syn': synapses need one edge in, got several"
     ):
         count_operations(graph, trace)
+
+
+def test_refuses_a_delay_behind_synapses(simple):
+    edges = [replace(e, delay=int(e.source == "syn")) for e in simple.edges]
+    graph = Graph(simple.nodes, tuple(edges), Stage.TIMED, 1e-3, simple.arrival)
+    trace = trace_of(graph, {"lif": np.zeros((1, 1, 1))}, 1, 1)
+    with pytest.raises(GraphError, match="syn -> lif: a delay of 1 steps behind"):
+        count_operations(graph, trace)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_shared_and_sparse_synapses_count_like_their_connections(seed):
+    rng = np.random.default_rng(seed)
+    conv = n.ConvSynapses(
+        sparse(rng, 4, 1, 3, 2),
+        (2, 6, 5),
+        stride=(2, 1),
+        padding=((1, 0), (0, 1)),
+        dilation=(1, 2),
+        groups=2,
+    )
+    target = neurons(*conv.target_shape)
+    shared = chain(conv, n.Input((2, 6, 5)), target)
+    unrolled = chain(to_sparse(conv, 60), n.Input((2, 6, 5)), target)
+    dense = np.zeros((math.prod(target.shape), 60))
+    dense[unrolled.nodes["syn"].targets, unrolled.nodes["syn"].sources] = (
+        unrolled.nodes["syn"].weight
+    )
+    plain = chain(n.DenseSynapses(dense), n.Input((2, 6, 5)), target)
+    spikes = {
+        "in": random_spikes(rng, 2, 3, 2, 6, 5, rate=0.2),
+        "lif": random_spikes(rng, 2, 3, *target.shape, rate=0.1),
+    }
+    counts = [
+        count_operations(each, trace_of(each, spikes, 2, 3))
+        for each in (shared, unrolled, plain)
+    ]
+    assert counts[0] == counts[1] == counts[2]
+    assert counts[0]["syn"].synops > 0
 
 
 def test_refuses_populations_joined_without_synapses(simple):

@@ -29,29 +29,44 @@ from spikewright.trace import SpikeTrace
 TWO = np.array([0.1, -2.0])
 SQUARE = np.array([[1.5, 0.0], [-0.25, 3.0]])
 INTEGERS = np.array([[3, -4], [0, 127]])
+KERNEL = np.arange(8).reshape(2, 1, 2, 2)
+PADS = ((1, 0), (0, 2))
 NODES: dict[type[n.Node], n.Node] = {
     n.Input: n.Input((2, 3)),
     n.Output: n.Output((2,), 0.125),
     n.Affine: n.Affine(SQUARE, TWO),
     n.Linear: n.Linear(SQUARE),
-    n.Conv1d: n.Conv1d(SQUARE[None], np.array([0.5]), tokens=7),
+    n.Conv1d: n.Conv1d(SQUARE[None], TWO[:1], 7, 2, (1, 0), 3),
+    n.Conv2d: n.Conv2d(KERNEL / 3, TWO, (5, 6), (2, 1), PADS, (1, 2), 2),
+    n.SumPool2d: n.SumPool2d((2, 4, 5), (2, 3), (1, 2), (0, 1)),
+    n.AvgPool2d: n.AvgPool2d((2, 4, 5), (2, 3), (1, 2), (0, 1)),
     n.Scale: n.Scale(TWO),
     n.Flatten: n.Flatten((2, 3), (6,)),
     n.Delay: n.Delay(TWO),
     n.LIF: n.LIF(TWO, TWO + 1, TWO + 2, TWO + 3, TWO + 4),
     n.IF: n.IF(TWO, TWO + 1, TWO + 2),
+    n.CubaLIF: n.CubaLIF(TWO, TWO + 1, TWO + 2, TWO + 3, TWO + 4, TWO + 5, TWO + 6),
     n.LI: n.LI(TWO, TWO + 1, TWO + 2),
+    n.CubaLI: n.CubaLI(TWO, TWO + 1, TWO + 2, TWO + 3, TWO + 4),
     n.I: n.I(TWO),
     n.Threshold: n.Threshold(TWO),
-    n.DelaySteps: n.DelaySteps((2,), 3),
+    n.DelaySteps: n.DelaySteps((2,), np.array([3, 0])),
     n.BiasLine: n.BiasLine(),
-    n.SpikingNeurons: n.SpikingNeurons(TWO, TWO + 1, TWO + 2),
-    n.Integrators: n.Integrators(TWO, TWO + 1, TWO + 2),
+    n.SpikingNeurons: n.SpikingNeurons(
+        TWO, TWO + 1, TWO + 2, TWO + 3, drop=TWO + 4, start=TWO + 5
+    ),
+    n.Integrators: n.Integrators(TWO, TWO + 1, TWO + 2, TWO + 3),
     n.DenseSynapses: n.DenseSynapses(INTEGERS, -2),
     n.TokenSynapses: n.TokenSynapses(INTEGERS[None], 1),
     n.ChannelSynapses: n.ChannelSynapses(SQUARE[None]),
     n.DiagonalSynapses: n.DiagonalSynapses(INTEGERS, 7),
-    n.QuantizedNeurons: n.QuantizedNeurons((2, 3), 2048, 99, 64.5),
+    n.ConvSynapses: n.ConvSynapses(KERNEL, (2, 5, 6), (2, 1), PADS, (1, 2), 2, -3),
+    n.SparseSynapses: n.SparseSynapses(
+        INTEGERS[0], np.array([0, 4]), np.array([2, 1]), (5, 3), 6
+    ),
+    n.QuantizedNeurons: n.QuantizedNeurons(
+        (2,), np.array([2048, 0]), 99, 64.5, np.array([4096, 7]), np.array([99, 98])
+    ),
     n.QuantizedIntegrators: n.QuantizedIntegrators((2,), 0, 1 / 3),
 }
 STAGED = [
@@ -136,8 +151,8 @@ def _trace() -> SpikeTrace:
         "hidden": np.array([[[1, 0], [1, 1]]], dtype=np.uint8),
         "block/kv": np.array([[[[0], [1]], [[1], [1]]]], dtype=np.uint8),
     }
-    output = np.array([[[0.1], [1 / 3]]])
-    return SpikeTrace(spikes, output, {"dt_s": 1e-4, "texts": ["é"], "steps": 2})
+    outputs = {"logits": np.array([[[0.1], [1 / 3]]])}
+    return SpikeTrace(spikes, outputs, {"dt_s": 1e-4, "texts": ["é"], "steps": 2})
 
 
 def test_a_trace_comes_back(tmp_path: Path) -> None:
@@ -145,12 +160,46 @@ def test_a_trace_comes_back(tmp_path: Path) -> None:
     write_trace(trace, tmp_path / "trace.npz")
     again = read_trace(str(tmp_path / "trace.npz"))
     assert dict(again.meta) == dict(trace.meta)
+    assert list(again.outputs) == ["logits"]
     np.testing.assert_array_equal(again.output, trace.output)
     assert set(again.spikes) == set(trace.spikes)
+    assert not again.counts
     for name, spikes in trace.spikes.items():
         assert again.spikes[name].dtype == np.uint8
         np.testing.assert_array_equal(again.spikes[name], spikes)
     assert (again.samples, again.steps, again.rate("hidden")) == (1, 2, 0.75)
+
+
+def test_the_only_output_is_an_array_called_output(tmp_path: Path) -> None:
+    write_trace(_trace(), tmp_path / "trace.npz")
+    with np.load(tmp_path / "trace.npz") as arrays:
+        np.testing.assert_array_equal(arrays["output"], [[[0.1], [1 / 3]]])
+
+
+def test_several_outputs_come_back_by_name_and_in_order(tmp_path: Path) -> None:
+    outputs = {"right": np.array([[[1.0]]]), "a/left": np.array([[[2.0, 3.0]]])}
+    write_trace(SpikeTrace({}, outputs), tmp_path / "trace.npz")
+    with np.load(tmp_path / "trace.npz") as arrays:
+        assert set(arrays) == {"output/right", "output/a/left", "meta"}
+    again = read_trace(tmp_path / "trace.npz")
+    assert list(again.outputs) == ["right", "a/left"]
+    for name, values in outputs.items():
+        np.testing.assert_array_equal(again.outputs[name], values)
+    with pytest.raises(GraphError, match=r"2 outputs \(right, a/left\); take one"):
+        _ = again.output
+
+
+def test_counts_alone_come_back_as_counts(tmp_path: Path) -> None:
+    counts = {"block/kv": np.array([[5, 0]], dtype=np.int64)}
+    whole = _trace()
+    kept = {"hidden": whole.spikes["hidden"]}
+    write_trace(
+        SpikeTrace(kept, whole.outputs, whole.meta, counts), tmp_path / "trace.npz"
+    )
+    again = read_trace(tmp_path / "trace.npz")
+    assert (set(again.spikes), set(again.counts)) == ({"hidden"}, {"block/kv"})
+    assert again.counts["block/kv"].dtype == np.int64
+    assert again.counts["block/kv"].tolist() == [[5, 0]]
 
 
 def test_a_trace_holds_its_counts_for_other_tools(tmp_path: Path) -> None:
@@ -167,12 +216,17 @@ def test_a_trace_holds_its_counts_for_other_tools(tmp_path: Path) -> None:
         ({"meta": None}, r"not a spike trace \(KeyError\('meta'\)\)"),
         ({"output": None}, r"not a spike trace \(KeyError\('output'\)\)"),
         ({"meta": np.array("junk")}, "not a spike trace"),
-        ({"meta": np.array("[]")}, "no 'meta'"),
-        ({"output": np.zeros(3)}, "'output' too flat"),
+        ({"meta": np.array("[]")}, "not a spike trace"),
+        ({"output": np.zeros(3)}, "'output' is missing or too flat"),
         ({"output": np.array("text")}, "not a spike trace"),
         ({"spikes/hidden": np.zeros((1, 2, 2))}, "hidden: float64 of shape"),
         ({"spikes/hidden": np.zeros((3, 2, 2), np.uint8)}, r"hidden: .* \(1, 2\) samp"),
         ({"spikes/hidden": np.zeros(1, np.uint8)}, "simulate again"),
+        ({"meta": np.array("3")}, "not a spike trace"),
+        ({"meta": np.array('{"outputs": 3}')}, "not a spike trace"),
+        ({"meta": np.array('{"outputs": ["a", "b"]}')}, "not a spike trace"),
+        ({"counts/n": np.zeros((1, 2))}, "counts/n: float64 of shape"),
+        ({"counts/n": np.zeros((2, 2), int)}, r"counts/n: int64 .* \(1, 2\) samp"),
     ],
 )
 def test_a_file_that_is_no_trace_is_refused(

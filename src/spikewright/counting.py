@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,14 @@ from spikewright import nodes as n
 from spikewright.counts import OperationCount
 from spikewright.errors import GraphError, InputError
 from spikewright.graph import Graph, Stage
+from spikewright.hops import Hop, hops
+from spikewright.linear import apply_synapses, ends, fan_out, pattern
 from spikewright.trace import Spikes, SpikeTrace
 
 Mask = npt.NDArray[np.bool_]
 
 _CELLS_PER_CHUNK = 2**22
 """neuron-steps that are looked at together; bounds the memory, not the result"""
-_SPIKING = (n.SpikingNeurons, n.QuantizedNeurons)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,45 +82,50 @@ def row_of_nodes(graph: Graph) -> dict[str, str]:
 
 
 def _projections(graph: Graph, trace: SpikeTrace) -> dict[str, _Projection]:
-    for edge in graph.edges:
-        ends = graph.nodes[edge.source], graph.nodes[edge.target]
-        if all(isinstance(end, n.POPULATIONS) for end in ends):
+    found: dict[str, _Projection] = {}
+    for hop in hops(graph):
+        if hop.synapses is None:
+            _refuse_plain(graph, hop)
+            continue
+        name = hop.first.target
+        if name in found:
             raise GraphError(
-                f"edge {edge.source} -> {edge.target}: two populations without "
-                "synapses cannot be counted; put DiagonalSynapses between them"
+                f"node '{name}': synapses need one edge in, got several; "
+                "use a Synapses node per connection"
             )
-    return {
-        name: _projection(graph, trace, name, node)
-        for name, node in graph.nodes.items()
-        if isinstance(node, n.SYNAPSES)
-    }
+        found[name] = _projection(graph, trace, hop, hop.synapses)
+    for name, node in graph.nodes.items():
+        if isinstance(node, n.SYNAPSES) and name not in found:
+            raise GraphError(
+                f"node '{name}': no population leads into these synapses; "
+                "connect or remove them"
+            )
+    return found
+
+
+def _refuse_plain(graph: Graph, hop: Hop) -> None:
+    if isinstance(graph.nodes[hop.target], n.POPULATIONS):
+        raise GraphError(
+            f"edge {hop.source} -> {hop.target}: two populations without "
+            "synapses cannot be counted; put DiagonalSynapses between them"
+        )
 
 
 def _projection(
-    graph: Graph, trace: SpikeTrace, name: str, synapses: n.Synapses
+    graph: Graph, trace: SpikeTrace, hop: Hop, synapses: n.Synapses
 ) -> _Projection:
-    into, out_of = graph.into(name), graph.out_of(name)
-    if len(into) != 1 or len(out_of) != 1:
-        raise GraphError(
-            f"node '{name}': synapses need one edge in and one out, "
-            f"got {len(into)} and {len(out_of)}"
-        )
-    source, target = graph.nodes[into[0].source], out_of[0].target
-    if not isinstance(source, n.POPULATIONS):
-        raise GraphError(
-            f"node '{name}': its source '{into[0].source}' is a "
-            f"{type(source).__name__}; it must be a population"
-        )
-    elapsed = _arrival(graph, target) - _arrival(graph, into[0].source)
-    shift = into[0].delay + out_of[0].delay + 1 - elapsed
+    source = graph.nodes[hop.source]
+    assert isinstance(source, n.POPULATIONS)  # noqa: S101 - hops start at populations
+    elapsed = _arrival(graph, hop.target) - _arrival(graph, hop.source)
+    shift = hop.first.delay + hop.latency - elapsed
     if shift < 0:
         raise GraphError(
-            f"node '{name}': spikes reach '{target}' {-shift} steps before its "
-            "sample begins; run balance_delays again"
+            f"node '{hop.first.target}': spikes reach '{hop.target}' {-shift} steps "
+            "before its sample begins; run balance_delays again"
         )
     silent_in_trace = isinstance(source, (n.BiasLine, *n.GRADED))
-    sent = None if silent_in_trace else trace.spikes.get(into[0].source)
-    return _Projection(name, synapses, source, target, shift, sent)
+    sent = None if silent_in_trace else trace.spikes.get(hop.source)
+    return _Projection(hop.first.target, synapses, source, hop.target, shift, sent)
 
 
 def _arrival(graph: Graph, name: str) -> int:
@@ -130,7 +136,7 @@ def _arrival(graph: Graph, name: str) -> int:
 
 def _check_trace(graph: Graph, trace: SpikeTrace) -> None:
     for name, node in graph.nodes.items():
-        if isinstance(node, _SPIKING) and name not in trace.spikes:
+        if isinstance(node, n.SPIKING) and name not in trace.spikes:
             raise InputError(
                 f"population '{name}': the trace has no spikes of it, but "
                 f"{', '.join(trace.spikes) or 'none at all'}; "
@@ -159,57 +165,18 @@ def _check_spikes(trace: SpikeTrace, name: str, shape: n.Shape) -> None:
 
 def _count_synapses(projection: _Projection, cells: int) -> OperationCount:
     """Count the events of `cells` sample-steps."""
-    pattern, source = projection.synapses.weight != 0, projection.source
-    fan_out = _fan_out(projection.synapses, pattern, source.shape)
+    synapses, source = projection.synapses, projection.source
+    size = math.prod(source.shape)
+    fan = fan_out(synapses, size)
     if isinstance(source, n.BiasLine):
-        return OperationCount(synops=cells * int(fan_out.sum()))
+        return OperationCount(synops=cells * int(fan.sum()))
     if isinstance(source, n.GRADED):
-        return OperationCount(graded_synops=cells * int(fan_out.sum()))
+        return OperationCount(graded_synops=cells * int(fan.sum()))
     if projection.sent is None:
-        every = np.ones_like(pattern)
-        dense = int(_fan_out(projection.synapses, every, source.shape).sum())
-        return OperationCount(macs=cells * dense)
+        every = replace(synapses, weight=np.ones_like(synapses.weight))
+        return OperationCount(macs=cells * int(fan_out(every, size).sum()))
     sent = projection.sent.sum(axis=(0, 1), dtype=np.int64)
-    return OperationCount(synops=int((sent.reshape(-1) * fan_out).sum()))
-
-
-def _own_shape(synapses: n.Synapses, size: int) -> n.Shape:
-    """Return the shape in which synapses see `size` sources; a Flatten may differ."""
-    weight = synapses.weight
-    match synapses:
-        case n.DenseSynapses():
-            return (size,)
-        case n.TokenSynapses():
-            return (weight.shape[2], size // weight.shape[2])
-        case n.ChannelSynapses():
-            return (weight.shape[0], weight.shape[2])
-        case n.DiagonalSynapses():
-            return weight.shape
-
-
-def _fan_out(synapses: n.Synapses, pattern: Mask, shape: n.Shape) -> n.IntArray:
-    """Count the connections of each source neuron, (sources,) in C order."""
-    match synapses:
-        case n.DenseSynapses():
-            fan_out = pattern.sum(axis=0, dtype=np.int64)
-        case n.TokenSynapses():
-            own = _own_shape(synapses, math.prod(shape))
-            fan_out = _fan_out_of_window(pattern, own)
-        case n.ChannelSynapses():
-            fan_out = pattern.sum(axis=1, dtype=np.int64)
-        case n.DiagonalSynapses():
-            fan_out = pattern.astype(np.int64)
-    return np.asarray(fan_out).reshape(-1)
-
-
-def _fan_out_of_window(pattern: Mask, shape: n.Shape) -> n.IntArray:
-    """Add up, for each channel and token, the taps that reach a target token."""
-    taps, windows = pattern.shape[0], shape[1] - pattern.shape[0] + 1
-    targets = pattern.sum(axis=1, dtype=np.int64)
-    fan_out = np.zeros(shape, dtype=np.int64)
-    for tap in range(taps):
-        fan_out[:, tap : tap + windows] += targets[tap][:, np.newaxis]
-    return fan_out
+    return OperationCount(synops=int((sent.reshape(-1) * fan).sum()))
 
 
 # --- populations ---------------------------------------------------------------------
@@ -276,20 +243,5 @@ def _received(synapses: n.Synapses, sent: npt.NDArray[np.float32]) -> Mask:
 
     A sum of zeros and ones in float32 is zero only if all are: the answer is exact.
     """
-    pattern = (synapses.weight != 0).astype(np.float32)
-    own = _own_shape(synapses, math.prod(sent.shape[1:]))
-    sent = sent.reshape(len(sent), *own)
-    match synapses:
-        case n.DenseSynapses():
-            events = sent @ pattern.T
-        case n.TokenSynapses():
-            windows = sent.shape[2] - len(pattern) + 1
-            events = pattern[0] @ sent[:, :, :windows]
-            for tap in range(1, len(pattern)):
-                events += pattern[tap] @ sent[:, :, tap : tap + windows]
-        case n.ChannelSynapses():
-            channels_first = sent.transpose(1, 0, 2) @ pattern.transpose(0, 2, 1)
-            events = channels_first.transpose(1, 0, 2)
-        case n.DiagonalSynapses():
-            events = sent * pattern
-    return np.asarray(events > 0)
+    given = ends(synapses, math.prod(sent.shape[1:]))[1]
+    return np.asarray(apply_synapses(pattern(synapses), sent, given) > 0)

@@ -49,3 +49,7 @@ class BackendMissingError(SpikewrightError):
 
 class LavaRunError(SpikewrightError):
     """A Lava run raised, died or outlived its deadline; carries Lava's own words."""
+
+
+class WorkerError(SpikewrightError):
+    """A worker process of a simulation died; carries its last words."""

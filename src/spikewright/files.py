@@ -19,7 +19,7 @@ import numpy.typing as npt
 from spikewright import nodes as n
 from spikewright.errors import InputError
 from spikewright.graph import ALLOWED, Edge, Graph, Stage
-from spikewright.trace import SpikeTrace
+from spikewright.trace import SpikeTrace, Values
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 _KINDS = {kind.__name__: kind for kinds in ALLOWED.values() for kind in kinds}
@@ -192,19 +192,27 @@ def _nodes(described: list[dict[str, Any]], arrays: Arrays) -> dict[str, n.Node]
 
 def _node(kind: str, values: dict[str, object]) -> n.Node:
     """Build a node from plain values; JSON lists are shapes."""
-    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return _KINDS[kind](**plain)  # type: ignore[arg-type]
+    return _KINDS[kind](**{k: _plain(v) for k, v in values.items()})  # type: ignore[arg-type]
+
+
+def _plain(value: object) -> object:
+    return tuple(map(_plain, value)) if isinstance(value, list) else value
 
 
 def write_trace(trace: SpikeTrace, path: str | Path) -> None:
-    """Write a trace: `output`, `spikes/…`, `counts/…` and the JSON string `meta`."""
-    arrays: dict[str, npt.NDArray[np.generic]] = {"output": trace.output}
+    """Write a trace: `output`, `spikes/…`, `counts/…` and the JSON string `meta`.
+
+    If there are several Outputs, `output/…` holds each.
+    """
+    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    for name, values in trace.outputs.items():
+        arrays["output" if len(trace.outputs) == 1 else f"output/{name}"] = values
     for name, spikes in trace.spikes.items():
         arrays[f"spikes/{name}"] = spikes
-        arrays[f"counts/{name}"] = spikes.reshape(*spikes.shape[:2], -1).sum(
-            axis=2, dtype=np.int64
-        )
-    arrays["meta"] = np.array(json.dumps(dict(trace.meta), sort_keys=True))
+    for name, counts in trace.counted().items():
+        arrays[f"counts/{name}"] = counts
+    meta = {**trace.meta, "outputs": list(trace.outputs)}
+    arrays["meta"] = np.array(json.dumps(meta, sort_keys=True))
     write_arrays(path, arrays)
 
 
@@ -217,19 +225,42 @@ def read_trace(path: str | Path) -> SpikeTrace:
     arrays = read_arrays(path)
     try:
         meta = json.loads(str(arrays["meta"]))
-        output = arrays["output"].astype(np.float64)
-    except (KeyError, ValueError) as error:
+        outputs = _outputs(meta, arrays)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not a spike trace ({error!r}); write one with 'simulate'"
         ) from error
-    if not isinstance(meta, dict) or output.ndim < 2:
-        raise InputError(f"{path}: not a spike trace: no 'meta', or 'output' too flat")
+    if not outputs or min(each.ndim for each in outputs.values()) < 2:
+        raise InputError(f"{path}: not a spike trace: 'output' is missing or too flat")
+    runs = next(iter(outputs.values())).shape[:2]
     spikes = {}
-    for name, array in arrays.items():
-        if name.startswith("spikes/"):
-            _check_spikes(f"{path}: {name}", array, output.shape[:2])
-            spikes[name.removeprefix("spikes/")] = array.astype(np.uint8)
-    return SpikeTrace(spikes, output, meta)
+    for name, array in _under("spikes/", arrays).items():
+        _check_spikes(f"{path}: spikes/{name}", array, runs)
+        spikes[name] = array.astype(np.uint8)
+    counts = {}
+    for name, array in _under("counts/", arrays).items():
+        if name not in spikes:
+            _check_counts(f"{path}: counts/{name}", array, runs)
+            counts[name] = array.astype(np.int64)
+    return SpikeTrace(spikes, outputs, meta, counts)
+
+
+def _outputs(meta: dict[str, Any], arrays: Arrays) -> dict[str, Values]:
+    """Return the outputs; their names leave meta, where only the file needs them."""
+    names = meta.pop("outputs", ["output"])
+    keys = ["output"] if len(names) == 1 else [f"output/{name}" for name in names]
+    return {
+        name: arrays[key].astype(np.float64)
+        for name, key in zip(names, keys, strict=True)
+    }
+
+
+def _under(prefix: str, arrays: Arrays) -> Arrays:
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
 
 
 def _check_spikes(
@@ -238,5 +269,15 @@ def _check_spikes(
     if spikes.dtype != np.uint8 or spikes.shape[:2] != runs:
         raise InputError(
             f"{where}: {spikes.dtype} of shape {spikes.shape}; need uint8, "
+            f"{runs} samples and steps; simulate again"
+        )
+
+
+def _check_counts(
+    where: str, counts: npt.NDArray[np.generic], runs: tuple[int, ...]
+) -> None:
+    if counts.dtype.kind not in "iu" or counts.shape != runs:
+        raise InputError(
+            f"{where}: {counts.dtype} of shape {counts.shape}; need integers, "
             f"{runs} samples and steps; simulate again"
         )

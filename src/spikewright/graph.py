@@ -10,6 +10,7 @@ import enum
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -31,18 +32,13 @@ class Stage(enum.IntEnum):
     """Integers that fit Loihi's registers."""
 
 
-_MAPS = (n.Affine, n.Linear, n.Conv1d, n.Scale, n.Flatten)
 _ENDS = (n.Input, n.Output)
 ALLOWED: Mapping[Stage, tuple[type[n.Node], ...]] = MappingProxyType(
     {
-        Stage.CONTINUOUS: (
-            *_ENDS,
-            *_MAPS,
-            *(n.Delay, n.LIF, n.IF, n.LI, n.I, n.Threshold),
-        ),
+        Stage.CONTINUOUS: (*_ENDS, *n.MAPS, *n.IN_SECONDS),
         Stage.DISCRETE: (
             *_ENDS,
-            *_MAPS,
+            *n.MAPS,
             *n.SYNAPSES,
             *(n.DelaySteps, n.BiasLine, n.SpikingNeurons, n.Integrators),
         ),
@@ -75,7 +71,7 @@ class Graph:
 
     Raises:
         GraphError: a node cannot stand in a graph of this stage, an edge has no end,
-            occurs twice or has a negative delay, or there is not one Input and Output.
+            occurs twice or has a negative delay, or there is no Input or no Output.
     """
 
     nodes: Mapping[str, n.Node]
@@ -99,21 +95,35 @@ class Graph:
 
     def into(self, name: str) -> tuple[Edge, ...]:
         """Return the edges that end at `name`, in order."""
-        return tuple(edge for edge in self.edges if edge.target == name)
+        return self._edges_by_end[1].get(name, ())
 
     def out_of(self, name: str) -> tuple[Edge, ...]:
         """Return the edges that start at `name`, in order."""
-        return tuple(edge for edge in self.edges if edge.source == name)
+        return self._edges_by_end[0].get(name, ())
+
+    @cached_property
+    def _edges_by_end(self) -> tuple[Mapping[str, tuple[Edge, ...]], ...]:
+        return _by(self.edges, "source"), _by(self.edges, "target")
+
+    @property
+    def inputs(self) -> dict[str, n.Input]:
+        """The Inputs, in order."""
+        return {k: v for k, v in self.nodes.items() if isinstance(v, n.Input)}
+
+    @property
+    def outputs(self) -> dict[str, n.Output]:
+        """The Outputs, in order."""
+        return {k: v for k, v in self.nodes.items() if isinstance(v, n.Output)}
 
     @property
     def input_name(self) -> str:
-        """Name of the Input."""
-        return next(k for k, v in self.nodes.items() if isinstance(v, n.Input))
+        """Name of the only Input; `GraphError` if there are several."""
+        return _only("Input", self.inputs)
 
     @property
     def output_name(self) -> str:
-        """Name of the Output."""
-        return next(k for k, v in self.nodes.items() if isinstance(v, n.Output))
+        """Name of the only Output; `GraphError` if there are several."""
+        return _only("Output", self.outputs)
 
     def populations(self) -> dict[str, n.Population]:
         """Return the nodes that send signals, in order."""
@@ -137,6 +147,23 @@ def _bytes_of(value: object) -> bytes:
     return f"{value!r}\n".encode()
 
 
+def _by(edges: Iterable[Edge], end: str) -> Mapping[str, tuple[Edge, ...]]:
+    found: dict[str, list[Edge]] = {}
+    for edge in edges:
+        found.setdefault(getattr(edge, end), []).append(edge)
+    return {name: tuple(each) for name, each in found.items()}
+
+
+def _only(kind: str, names: Iterable[str]) -> str:
+    found = list(names)
+    if len(found) != 1:
+        raise GraphError(
+            f"the graph has {len(found)} {kind}s ({', '.join(found)}), but one is "
+            "wanted here; name the one you mean"
+        )
+    return found[0]
+
+
 def _check_nodes(graph: Graph) -> None:
     for name, node in graph.nodes.items():
         if not isinstance(node, ALLOWED[graph.stage]):
@@ -146,12 +173,8 @@ def _check_nodes(graph: Graph) -> None:
                 f"{graph.stage.name} graph; allowed: {allowed}"
             )
     for kind in _ENDS:
-        found = [k for k, v in graph.nodes.items() if isinstance(v, kind)]
-        if len(found) != 1:
-            raise GraphError(
-                f"a graph needs exactly one {kind.__name__}, "
-                f"got {len(found)}: {', '.join(found) or 'none'}"
-            )
+        if not any(isinstance(node, kind) for node in graph.nodes.values()):
+            raise GraphError(f"a graph needs an {kind.__name__}, got none; add one")
     if (graph.dt_s is None) != (graph.stage is Stage.CONTINUOUS):
         raise GraphError(f"a {graph.stage.name} graph cannot have dt_s={graph.dt_s}")
 

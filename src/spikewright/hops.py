@@ -31,7 +31,7 @@ def hops(graph: Graph) -> Iterator[Hop]:
     """Yield the hops of a folded graph, in edge order.
 
     Raises:
-        GraphError: synapses have no edge out, or several.
+        GraphError: synapses have no edge out, or several, or one with a delay.
     """
     for edge in graph.edges:
         if isinstance(graph.nodes[edge.source], POPULATIONS):
@@ -47,4 +47,9 @@ def _end_of(graph: Graph, name: str) -> str:
     found = graph.out_of(name)
     if len(found) != 1:
         raise GraphError(f"node '{name}': synapses need one edge out, got {len(found)}")
+    if found[0].delay:
+        raise GraphError(
+            f"edge {name} -> {found[0].target}: a delay of {found[0].delay} steps "
+            "behind synapses; put it on the edge that leads into them"
+        )
     return found[0].target

@@ -7,10 +7,12 @@ Sources: lava-nc 0.10.0, `proc/lif/process.py` (widths), `proc/dense/process.py`
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 
-from spikewright.nodes import DiagonalSynapses, NumberArray, Synapses, TokenSynapses
+from spikewright.linear import fan_in
+from spikewright.nodes import NumberArray, Synapses
 
 STATE_BITS = 6
 """a weight unit is 2**6 units of current and voltage: u = a << 6"""
@@ -27,6 +29,11 @@ MAX_EXPONENT = 7
 """the hardware shifts a sum of weights by -7 to 7"""
 MAX_DELAY = 62
 """axonal delay in steps; 63 is refused by some tools"""
+MIXED_LIMIT, ONE_SIGN_LIMIT = 127, 255
+"""largest magnitude of an 8-bit weight: with both signs, one bit is the sign"""
+
+_GUARD = 1.0 + 2.0**-30
+"""more than what the sums of `largest_growth` can round off; whole ones are exact"""
 
 
 def weight_limit(weight: NumberArray) -> int:
@@ -34,8 +41,8 @@ def weight_limit(weight: NumberArray) -> int:
 
     255 if all signs agree; with both signs one bit is the sign, so 127.
     """
-    is_mixed = bool(np.any(weight > 0) and np.any(weight < 0))
-    return 127 if is_mixed else 255
+    is_mixed = weight.min(initial=0) < 0 < weight.max(initial=0)
+    return MIXED_LIMIT if is_mixed else ONE_SIGN_LIMIT
 
 
 def shift_to_zero(values: NumberArray, bits: int) -> NumberArray:
@@ -47,23 +54,24 @@ def shift_to_zero(values: NumberArray, bits: int) -> NumberArray:
 def largest_sum(synapses: Iterable[Synapses]) -> float:
     """Return a bound on |a|: every input spikes, and all with the worse sign."""
     return sum(
-        float(_fan_in(each).max(initial=0)) * 2.0**each.exponent for each in synapses
+        float(fan_in(each).max(initial=0)) * 2.0**each.exponent for each in synapses
     )
 
 
-def _fan_in(synapses: Synapses) -> NumberArray:
-    """Return the sum of |weight| over the inputs of each target."""
-    magnitude: NumberArray = np.abs(synapses.weight)
-    if isinstance(synapses, TokenSynapses):
-        magnitude = magnitude.sum(axis=(0, 2))
-    elif not isinstance(synapses, DiagonalSynapses):
-        magnitude = magnitude.sum(axis=-1)
-    return magnitude
-
-
-def largest_growth(decay: float, steps: int) -> float:
+@lru_cache(maxsize=2**16)
+def largest_growth(dv: int, du: int, steps: int) -> float:
     """Return how many times max |a| a potential can reach in `steps` steps.
 
-    |v| <= max |a| * (1 + decay + decay**2 + ...), and a spike only resets it.
+    The step response of both filters in series, u = u (4096 - du) / 4096 + 1 and
+    v = v (4096 - dv) / 4096 + u, from rest: the worst input is always on. Rounding
+    towards zero only shrinks. With du = 4096 it is (1 - decay**steps) / (1 - decay).
     """
-    return float(steps) if decay >= 1.0 else min(steps, 1.0 / (1.0 - decay))
+    kept, kept_current = 1.0 - dv / DECAY_ONE, 1.0 - du / DECAY_ONE
+    u = v = 0.0
+    for _ in range(steps):
+        before = u, v
+        u = kept_current * u + 1.0
+        v = kept * v + u
+        if (u, v) == before:
+            break
+    return v if v == int(v) else v * _GUARD

@@ -1,20 +1,35 @@
-"""Look into a NIR file before `nir` does, which does not say what is wrong where."""
+"""Open a NIR file, check its structure, and read what it holds.
+
+`nir.read` is not used: it infers wrong shapes (grouped and non-square convolutions),
+invents Inputs and Outputs, and does not say what is wrong where.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import h5py
 
 from spikewright.errors import GraphError, InputError, UnsupportedNodeError
+from spikewright.export.nir_fields import (
+    FIELDS,
+    KINDS,
+    Datasets,
+    check_stored,
+    is_text,
+    open_fields,
+    stray_link,
+)
 from spikewright.export.nir_heap import check_heaps
-from spikewright.export.nir_order import check_wiring
+from spikewright.export.nir_nest import Level, Levels, check_ends
+from spikewright.export.nir_order import Pair, check_wiring
+from spikewright.export.nir_values import Values, read_values
 
 RAISED = (
     AssertionError,
@@ -29,79 +44,39 @@ RAISED = (
     ValueError,
 )
 """what h5py and nir raise on damaged files and wrong values (measured by fuzzing)"""
+DEEPEST = 64
+"""how many graphs may lie in one another"""
 
 _CURE = "export the model again, or fetch the file again if it was copied"
 
 
 @dataclass(frozen=True)
-class _Fields:
-    """What a node of one kind holds; arrays of `alike` share one shape."""
+class Contents:
+    """What a NIR file holds."""
 
-    arrays: tuple[str, ...] = ()
-    plain: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    alike: bool = False
-
-
-FIELDS: Mapping[str, _Fields] = MappingProxyType(
-    {
-        "Input": _Fields(("shape",)),
-        "Output": _Fields(("shape",)),
-        "Affine": _Fields(("weight", "bias")),
-        "Linear": _Fields(("weight",)),
-        "Conv1d": _Fields(
-            ("weight", "bias"),
-            ("input_shape", "stride", "padding", "dilation", "groups"),
-        ),
-        "Scale": _Fields(("scale",)),
-        "Flatten": _Fields((), ("start_dim", "end_dim"), ("input_type",)),
-        "Delay": _Fields(("delay",)),
-        "LIF": _Fields(
-            ("tau", "r", "v_leak", "v_threshold"), (), ("v_reset",), alike=True
-        ),
-        "IF": _Fields(("r", "v_threshold"), (), ("v_reset",), alike=True),
-        "LI": _Fields(("tau", "r", "v_leak"), alike=True),
-        "I": _Fields(("r",)),
-        "Threshold": _Fields(("threshold",)),
-    }
-)
-"""every kind that spikewright reads and writes"""
-
-
-CONV1D_OPTIONS: Mapping[str, tuple[object, ...]] = MappingProxyType(
-    {"stride": (1,), "padding": (0, "valid"), "dilation": (1,), "groups": (1,)}
-)
-
-
-@dataclass(frozen=True)
-class Outline:
-    """What a NIR file holds, without its values."""
-
-    kinds: dict[str, str]
-    """kind of every node, by name"""
-    edges: tuple[tuple[str, str], ...]
+    levels: Levels
+    values: dict[str, Values]
+    """of every node that is no graph, by path"""
     dt_s: float | None
     """the time step, if `write_nir` recorded one"""
 
 
-def read_outline(path: Path) -> Outline:
-    """Check the structure of a NIR file and return it.
+def read_contents(path: Path) -> Contents:
+    """Check a NIR file, all of its structure before the first value, and read it.
 
     Raises:
         InputError: the file is missing, damaged, or not a NIR file.
-        GraphError: nodes or edges are malformed.
+        GraphError: nodes, values or edges are malformed.
         UnsupportedNodeError: a node is of a kind that spikewright does not read.
     """
     with _opened(path) as file:
         graph = _top(path, file)
-        kinds = {name: _kind(path, name, node) for name, node in _nodes(path, graph)}
-        for name, kind in kinds.items():
-            if kind not in FIELDS:
-                raise UnsupportedNodeError(name, kind, f"read_nir ({path})", [*FIELDS])
-            _check_fields(name, kind, graph["nodes"][name])
-        edges = _edges(path, graph)
-        check_wiring(kinds, edges)
-        return Outline(kinds, edges, _dt_s(path, graph))
+        survey = _survey(path, graph)
+        values = {
+            place: read_values(place, datasets)
+            for place, datasets in survey.nodes.items()
+        }
+        return Contents(survey.levels, values, _dt_s(path, graph))
 
 
 def read_recorded_dt_s(path: Path) -> float | None:
@@ -136,20 +111,97 @@ def _words(error: BaseException) -> str:
 
 
 def _top(path: Path, file: Any) -> Any:
+    _check_links(path, file)
     graph = file.get("node")
     if not isinstance(graph, h5py.Group) or _text(graph.get("type")) != "NIRGraph":
         raise InputError(
             f"{path}: HDF5, but not a NIR file: '/node/type' is not 'NIRGraph', the "
             f"file holds {', '.join(file) or 'nothing'}; write it with write_nir or nir"
         )
+    _check_version(path, _text(file.get("version")))
     return graph
 
 
-def _nodes(path: Path, graph: Any) -> Iterator[tuple[str, Any]]:
+def _check_links(path: Path, group: Any) -> None:
+    if stray := stray_link(group):
+        raise InputError(
+            f"{path}: {stray}; allowed: groups in the file itself; {_CURE}"
+        )
+
+
+def _check_version(path: Path, version: str | None) -> None:
+    """Refuse a format from the future: nir itself never looks."""
+    if version is not None and not re.match(r"[01]\.", version):
+        raise InputError(
+            f"{path}: was written by nir {version}; allowed: 0 and 1; export it with "
+            "nir 1, or get a newer spikewright"
+        )
+
+
+# --- structure -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What has been seen of a file so far."""
+
+    levels: dict[str, Level] = field(default_factory=dict)
+    nodes: dict[str, Datasets] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    graphs: set[Any] = field(default_factory=set)
+    """HDF5 groups: one that lies in itself would never end"""
+
+
+def _survey(path: Path, graph: Any) -> _Survey:
+    """Look at all graphs of a file, from the outermost inwards."""
+    survey = _Survey()
+    waiting = [(0, "", graph)]
+    while waiting:
+        depth, place, group = waiting.pop()
+        if depth > DEEPEST or group in survey.graphs:
+            raise GraphError(
+                f"node '{place[:60]}': lies in {depth} graphs, or at two places of the "
+                f"file; allowed: in {DEEPEST}, at one; flatten the graph before export"
+            )
+        survey.graphs.add(group)
+        kinds = _kinds(path, place, group, survey)
+        level = Level(kinds, _edges(path, place, group))
+        check_wiring(level.kinds, level.edges)
+        if place:
+            check_ends(place, level)
+        survey.levels[place] = level
+        inner = [each for each, kind in kinds.items() if kind == "NIRGraph"]
+        prefix = len(place) + 1 if place else 0
+        waiting += [(depth + 1, each, group["nodes"][each[prefix:]]) for each in inner]
+    return survey
+
+
+def _kinds(path: Path, place: str, graph: Any, survey: _Survey) -> dict[str, str]:
+    """Return the kinds of the nodes of one graph; open all but nested graphs."""
+    _check_links(path, graph)
     nodes = graph.get("nodes")
     if not isinstance(nodes, h5py.Group) or not len(nodes):
-        raise InputError(f"{path}: a NIR file without nodes; {_CURE}")
-    yield from nodes.items()
+        raise InputError(f"{path}: a NIR {_graph(place)} without nodes; {_CURE}")
+    _check_links(path, nodes)
+    kinds: dict[str, str] = {}
+    for name, node in nodes.items():
+        each = f"{place}.{name}" if place else name
+        kinds[each] = kind = _kind(path, each, node)
+        if each in survey.names:
+            raise GraphError(
+                f"node '{each}': two nodes have this name once nested graphs are "
+                "flattened; rename one"
+            )
+        survey.names.add(each)
+        if kind not in KINDS:
+            raise UnsupportedNodeError(each, kind, f"read_nir ({path})", KINDS)
+        if kind in FIELDS:
+            survey.nodes[each] = open_fields(each, kind, node)
+    return kinds
+
+
+def _graph(place: str) -> str:
+    return f"graph '{place}'" if place else "graph"
 
 
 def _kind(path: Path, name: str, node: Any) -> str:
@@ -166,111 +218,34 @@ def _text(dataset: Any) -> str | None:
     """Return the string in a scalar dataset, or None if it holds none."""
     if not isinstance(dataset, h5py.Dataset) or dataset.shape != ():
         return None
-    if not _is_text(dataset):
+    if not is_text(dataset):
         return None  # HDF5 crashes on reading some damaged types
     value = dataset[()]
     return value.decode("utf-8") if isinstance(value, bytes) else None
 
 
-def _is_text(dataset: Any) -> bool:
-    return h5py.check_string_dtype(dataset.dtype) is not None
-
-
-def _check_fields(name: str, kind: str, node: Any) -> None:
-    fields = FIELDS[kind]
-    needed = {*fields.arrays, *fields.plain}
-    found = set(node) - {"type", "metadata"}
-    allowed = needed | set(fields.optional)
-    if not needed <= found <= allowed:
-        raise GraphError(
-            f"node '{name}': a {kind} has the fields {', '.join(sorted(allowed))}, "
-            f"got {', '.join(sorted(found)) or 'none'}; export the model again"
-        )
-    for field in sorted(found):
-        _check_type(name, field, node[field])
-    for field in sorted(found - set(fields.plain)):
-        _check_array(name, field, node[field])
-    _check_dimensions(name, kind, node)
-    if fields.alike:
-        _check_alike(name, kind, {field: node[field].shape for field in sorted(found)})
-
-
-def _check_type(name: str, field: str, dataset: Any) -> None:
-    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
-        raise GraphError(
-            f"node '{name}': {field} holds no value; export the model again"
-        )
-    is_text = field == "padding" and _is_text(dataset)
-    if dataset.dtype.kind not in "iuf" and not is_text:
-        raise GraphError(
-            f"node '{name}': {field} is of type {dataset.dtype}; allowed: integer or "
-            "floating point; convert it and export again"
-        )
-
-
-def _check_array(name: str, field: str, dataset: Any) -> None:
-    if not dataset.shape or 0 in dataset.shape:
-        raise GraphError(
-            f"node '{name}': {field} has shape {dataset.shape}; allowed: one dimension "
-            "or more, none of them 0; write parameters at the full shape of the node"
-        )
-
-
-def _check_dimensions(name: str, kind: str, node: Any) -> None:
-    """Check weights, and the options of a convolution, on which `nir` itself fails."""
-    if kind in {"Affine", "Linear"} and node["weight"].ndim < 2:
-        raise GraphError(
-            f"node '{name}': weight has shape {node['weight'].shape}; allowed: "
-            "(…, targets, sources); export the model again"
-        )
-    if kind != "Conv1d":
-        return
-    if node["weight"].ndim != 3:
-        raise GraphError(
-            f"node '{name}': weight has shape {node['weight'].shape}; allowed: (target "
-            "channels, source channels, taps); export the model again"
-        )
-    for option, allowed in CONV1D_OPTIONS.items():
-        got = _plain(node[option])
-        if got not in allowed:
-            raise UnsupportedNodeError(
-                name,
-                f"Conv1d with {option}={got}",
-                "spikewright",
-                [f"{option}={each}" for each in allowed],
-            )
-
-
-def _plain(dataset: Any) -> object:
-    """Return the number or string of an option; NIR allows lists of one number."""
-    value = dataset[()]
-    if isinstance(value, bytes):
-        return value.decode("utf-8")
-    values = value.ravel().tolist()
-    return values[0] if len(values) == 1 else values
-
-
-def _check_alike(name: str, kind: str, shapes: dict[str, tuple[int, ...]]) -> None:
-    if len(set(shapes.values())) > 1:
-        got = ", ".join(f"{field} {shape}" for field, shape in shapes.items())
-        raise GraphError(
-            f"node '{name}': the parameters of a {kind} need one identical shape, "
-            f"got {got}; repeat scalars to the full shape"
-        )
-
-
-def _edges(path: Path, graph: Any) -> tuple[tuple[str, str], ...]:
+def _edges(path: Path, place: str, graph: Any) -> tuple[Pair, ...]:
     dataset = graph.get("edges")
     shape = getattr(dataset, "shape", None)
-    if shape is None or len(shape) != 2 or shape[1] != 2 or not _is_text(dataset):
-        raise InputError(f"{path}: a NIR file without a list of edges; {_CURE}")
-    return tuple((a.decode("utf-8"), b.decode("utf-8")) for a, b in dataset[()])
+    if shape is None or len(shape) != 2 or shape[1] != 2 or not is_text(dataset):
+        raise InputError(
+            f"{path}: a NIR {_graph(place)} without a list of edges; {_CURE}"
+        )
+    check_stored(f"{_graph(place)}: edges", dataset)
+    prefix = f"{place}." if place else ""
+    return tuple(
+        (prefix + a.decode("utf-8"), prefix + b.decode("utf-8")) for a, b in dataset[()]
+    )
+
+
+# --- time step -----------------------------------------------------------------------
 
 
 def _dt_s(path: Path, graph: Any) -> float | None:
     metadata = graph.get("metadata")
     if not isinstance(metadata, h5py.Group) or "dt_s" not in metadata:
         return None
+    _check_links(path, metadata)
     recorded = metadata["dt_s"]
     if not isinstance(recorded, h5py.Dataset) or recorded.dtype.kind not in "iuf":
         raise InputError(f"{path}: records a time step that is no number; {_CURE}")

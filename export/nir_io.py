@@ -12,16 +12,12 @@ import nir
 import numpy as np
 
 from spikewright.errors import GraphError, InputError, UnsupportedNodeError
-from spikewright.export.nir_check import (
-    RAISED,
-    Outline,
-    read_outline,
-    read_recorded_dt_s,
-)
+from spikewright.export.nir_check import RAISED, read_contents, read_recorded_dt_s
+from spikewright.export.nir_graph import flat_graph
 from spikewright.export.nir_order import check_wiring, topological_order
-from spikewright.export.nir_parse import parse_node, to_nir
+from spikewright.export.nir_write import to_nir
 from spikewright.files import whole_file
-from spikewright.graph import Edge, Graph, Stage
+from spikewright.graph import Graph, Stage
 
 Metadata = Mapping[str, str | int | float]
 
@@ -29,8 +25,13 @@ Metadata = Mapping[str, str | int | float]
 def read_nir(path: str | Path, *, dt_s: float | None = None) -> Graph:
     """Read a NIR file as a CONTINUOUS graph: float64 values, edges as in the file.
 
-    Nodes come in feed-forward order from the Input, ties in the order of the edges, for
-    the file does not keep theirs. Metadata of nodes is not read: NIR gives it none.
+    Nodes come in feed-forward order from the Inputs, ties in the order of the edges,
+    for the file does not keep theirs. Metadata of nodes is not read: NIR gives it none.
+
+    A nested graph is flattened: its node `lif` becomes `block.lif`, its Input and
+    Output vanish. Where one signal then comes to a node by several ways, it passes a
+    Scale of their number. Shapes that the file leaves open (of pools, convolutions and
+    Flatten) follow from what arrives.
 
     Args:
         path: the file.
@@ -41,12 +42,12 @@ def read_nir(path: str | Path, *, dt_s: float | None = None) -> Graph:
         InputError: the file is missing, damaged or not a NIR file, or records another
             time step than `dt_s`.
         GraphError: nodes, values, shapes or edges are invalid.
-        UnsupportedNodeError: a node is of a kind or uses an option not supported.
+        UnsupportedNodeError: a node is of a kind that is not supported.
     """
     path = Path(path)
-    outline = _located_outline(path, path)
-    _check_dt_s(path, outline.dt_s, dt_s)
-    return _graph(path, path, outline)
+    graph, recorded = _read(path, path)
+    _check_dt_s(path, recorded, dt_s)
+    return graph
 
 
 def read_nir_dt(path: str | Path) -> float | None:
@@ -92,24 +93,23 @@ def write_nir(
             raise  # whole_file reports it
         except RAISED as error:
             raise _cannot_hold(path, error) from error
-        outline = _located_outline(temporary, path)
-        _check_same(path, graph, _graph(temporary, path, outline))
+        _check_same(path, graph, _read(temporary, path)[0])
 
 
 # --- reading -------------------------------------------------------------------------
 
 
-def _located_outline(file: Path, path: Path) -> Outline:
+def _read(file: Path, path: Path) -> tuple[Graph, float | None]:
+    """Read `file`, called `path` in errors; return its time step, too."""
     try:
-        return read_outline(file)
+        contents = read_contents(file)
+        return flat_graph(contents), contents.dt_s
     except UnsupportedNodeError:
         raise  # says where
     except GraphError as error:
-        raise _at(path, error) from error
-
-
-def _at(path: Path, error: GraphError) -> GraphError:
-    return error if str(path) in str(error) else GraphError(f"{path}: {error}")
+        if str(path) in str(error):
+            raise
+        raise GraphError(f"{path}: {error}") from error
 
 
 def _check_dt_s(path: Path, recorded: float | None, wanted: float | None) -> None:
@@ -118,39 +118,6 @@ def _check_dt_s(path: Path, recorded: float | None, wanted: float | None) -> Non
             f"{path}: was made for a time step of {recorded} s, got {wanted} s; "
             f"use {recorded} s, or export the model for {wanted} s"
         )
-
-
-def _graph(file: Path, path: Path, outline: Outline) -> Graph:
-    """Read the values of `file`, called `path`; its structure has been checked."""
-    found = _read_checked(file, path)
-    order = topological_order(
-        list(outline.kinds),
-        outline.edges,
-        next(name for name, kind in outline.kinds.items() if kind == "Input"),
-    )
-    try:
-        nodes = {name: parse_node(name, found[name]) for name in order}
-        return Graph(nodes, tuple(Edge(*e) for e in outline.edges), Stage.CONTINUOUS)
-    except UnsupportedNodeError:
-        raise
-    except GraphError as error:
-        raise _at(path, error) from error
-
-
-def _read_checked(file: Path, path: Path) -> Mapping[str, object]:
-    """Let `nir` read the file and check the shapes along every edge."""
-    try:
-        nodes: Mapping[str, object] = nir.read(str(file), type_check=True).nodes
-    except OSError as error:
-        raise InputError(
-            f"{path}: damaged ({error}); export or fetch the file again"
-        ) from error
-    except RAISED as error:
-        raise GraphError(
-            f"{path}: nir refuses the graph: {error or type(error).__name__}; "
-            "correct the model and export it again"
-        ) from error
-    return nodes
 
 
 # --- writing -------------------------------------------------------------------------
@@ -189,11 +156,16 @@ def _described(dt_s: float | None, metadata: Metadata | None) -> dict[str, objec
 
 
 def _document(path: Path, graph: Graph, metadata: dict[str, object]) -> Any:
-    """Return the graph as `nir` has it, in an order that the edges alone decide."""
-    order = topological_order(list(graph.nodes), _pairs(graph), graph.input_name)
-    nodes = {name: to_nir(name, graph.nodes[name]) for name in order}
+    """Return the graph as `nir` has it, in an order that the edges alone decide.
+
+    nir's own check of shapes is wrong for some convolutions: reading back checks them.
+    """
+    order = topological_order(list(graph.nodes), _pairs(graph), [*graph.inputs])
     try:
-        return nir.NIRGraph(nodes, _pairs(graph), metadata=metadata)
+        nodes = {name: to_nir(name, graph.nodes[name]) for name in order}
+        return nir.NIRGraph(nodes, _pairs(graph), metadata=metadata, type_check=False)
+    except GraphError:
+        raise
     except RAISED as error:
         raise _cannot_hold(path, error) from error
 

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from spikewright.errors import GraphError
 
 Pair = tuple[str, str]
 
 
-def back_edges(names: Sequence[str], edges: Sequence[Pair], start: str) -> set[Pair]:
+def back_edges(
+    names: Sequence[str], edges: Sequence[Pair], starts: Sequence[str]
+) -> set[Pair]:
     """Find the edges that close a loop.
 
-    A depth-first search from `start`, then from every node not yet seen, follows the
-    edges in their order; an edge to a node on the path being searched closes a loop.
-    Where each loop has one entry, the result does not depend on the order of the edges.
+    A depth-first search from `starts`, in the order in which edges leave them, then
+    from every node not yet seen, follows the edges in their order; an edge to a node on
+    the path being searched closes a loop. So the result depends on the order of the
+    edges, which a NIR file keeps, and never on that of the nodes, which it does not;
+    where each loop has one entry, on neither.
     """
     following = _successors(names, edges)
     found: set[Pair] = set()
     done: set[str] = set()
-    for root in (start, *names):
+    for root in (*_in_order_of_edges(starts, edges), *names):
         if root not in done:
             found |= _search(root, following, done)
     return found
+
+
+def _in_order_of_edges(starts: Sequence[str], edges: Sequence[Pair]) -> list[str]:
+    wanted = set(starts)
+    return list(dict.fromkeys(source for source, _ in edges if source in wanted))
 
 
 def _search(root: str, following: dict[str, list[str]], done: set[str]) -> set[Pair]:
@@ -44,16 +53,17 @@ def _search(root: str, following: dict[str, list[str]], done: set[str]) -> set[P
 
 
 def topological_order(
-    names: Sequence[str], edges: Sequence[Pair], start: str
+    names: Sequence[str], edges: Sequence[Pair], starts: Sequence[str]
 ) -> list[str]:
     """Order nodes so that all but back edges point forward; ties by edge order.
 
-    The result depends on the edges and on `start`, not on the order of `names`, as
-    long as every node can be reached from `start`.
+    The result depends on the edges and on which nodes are `starts`, not on the order of
+    either, as long as every node can be reached from them.
     """
-    loops = back_edges(names, edges, start)
+    loops = back_edges(names, edges, starts)
     forward = [edge for edge in edges if edge not in loops]
-    rank = {start: -1}
+    first = _in_order_of_edges(starts, edges)
+    rank = {name: index - len(first) for index, name in enumerate(first)}
     waits = dict.fromkeys(names, 0)
     for index, (_, target) in enumerate(forward):
         rank.setdefault(target, index)
@@ -72,7 +82,7 @@ def topological_order(
     return order
 
 
-def check_wiring(kinds: dict[str, str], edges: Sequence[Pair]) -> None:
+def check_wiring(kinds: Mapping[str, str], edges: Sequence[Pair]) -> None:
     """Check what nir does not, or repairs in silence by inventing Inputs and Outputs.
 
     Args:
@@ -80,12 +90,11 @@ def check_wiring(kinds: dict[str, str], edges: Sequence[Pair]) -> None:
         edges: (source, target).
 
     Raises:
-        GraphError: there is not one Input and Output, an edge has no end, occurs twice,
-            enters the Input or leaves the Output, or a node cannot be reached from the
+        GraphError: there is no Input or Output, an edge has no end, occurs twice,
+            enters an Input or leaves an Output, or a node cannot be reached from an
             Input or leads nowhere.
     """
-    start = _only(kinds, "Input")
-    end = _only(kinds, "Output")
+    starts, stops = _of_kind(kinds, "Input"), _of_kind(kinds, "Output")
     seen: set[Pair] = set()
     for source, target in edges:
         _check_edge(source, target, kinds)
@@ -95,32 +104,37 @@ def check_wiring(kinds: dict[str, str], edges: Sequence[Pair]) -> None:
                 "signal twice, put a Scale of 2 on it"
             )
         seen.add((source, target))
-    reached = _reachable(start, _successors(list(kinds), edges))
+    reached = _reachable(starts, _successors(list(kinds), edges))
     senders = {source for source, _ in edges}
-    for name in kinds:
+    for name, kind in kinds.items():
         if name not in reached:
             raise GraphError(
-                f"node '{name}': cannot be reached from the Input '{start}'; "
-                "connect it or remove it"
+                f"node '{name}': cannot be reached from the {_listed('Input', starts)};"
+                " connect it or remove it"
             )
-        if name not in senders and name != end:
+        if name not in senders and kind != "Output":
             raise GraphError(
-                f"node '{name}': leads nowhere, only the Output '{end}' may end a "
-                "path; connect it or remove it"
+                f"node '{name}': leads nowhere, only the {_listed('Output', stops)} "
+                "may end a path; connect it or remove it"
             )
 
 
-def _only(kinds: dict[str, str], kind: str) -> str:
+def _of_kind(kinds: Mapping[str, str], kind: str) -> list[str]:
     found = [name for name, each in kinds.items() if each == kind]
-    if len(found) != 1:
+    if not found:
         raise GraphError(
-            f"a graph needs exactly one {kind}, got {len(found)}: "
-            f"{', '.join(found) or 'none'}; merge or split the model"
+            f"a graph needs an {kind}, got none; nodes: {', '.join(sorted(kinds))}; "
+            "add one"
         )
-    return found[0]
+    return found
 
 
-def _check_edge(source: str, target: str, kinds: dict[str, str]) -> None:
+def _listed(kind: str, names: Sequence[str]) -> str:
+    quoted = ", ".join(f"'{name}'" for name in names)
+    return f"{kind} {quoted}" if len(names) == 1 else f"{kind}s {quoted}"
+
+
+def _check_edge(source: str, target: str, kinds: Mapping[str, str]) -> None:
     for name in (source, target):
         if name not in kinds:
             raise GraphError(
@@ -129,7 +143,7 @@ def _check_edge(source: str, target: str, kinds: dict[str, str]) -> None:
             )
     if kinds[target] == "Input" or kinds[source] == "Output":
         raise GraphError(
-            f"edge {source} -> {target}: nothing may enter the Input or leave the "
+            f"edge {source} -> {target}: nothing may enter an Input or leave an "
             "Output; remove the edge"
         )
 
@@ -141,9 +155,11 @@ def _successors(names: Sequence[str], edges: Iterable[Pair]) -> dict[str, list[s
     return following
 
 
-def _reachable(start: str, following: dict[str, list[str]]) -> set[str]:
-    seen = {start}
-    waiting = [start]
+def _reachable(
+    starts: Sequence[str], following: Mapping[str, Sequence[str]]
+) -> set[str]:
+    seen = set(starts)
+    waiting = [*starts]
     while waiting:
         for target in following[waiting.pop()]:
             if target not in seen:

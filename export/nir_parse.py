@@ -1,136 +1,112 @@
-"""One NIR node into one of ours, and back."""
+"""One NIR node, as its file has it, into one of ours."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import cast
 
-import nir
 import numpy as np
-import numpy.typing as npt
 
 from spikewright import nodes as n
 from spikewright.errors import GraphError, UnsupportedNodeError
-from spikewright.export.nir_check import FIELDS
+from spikewright.export.nir_fields import KINDS
+from spikewright.export.nir_shapes import same_pads
+from spikewright.export.nir_values import Values
 
-_EXACT = 2**53  # the largest integer up to which float64 holds every integer
+DYNAMICS: Mapping[str, Callable[..., n.Node]] = MappingProxyType(
+    {
+        "LIF": n.LIF,
+        "IF": n.IF,
+        "LI": n.LI,
+        "I": n.I,
+        "CubaLIF": n.CubaLIF,
+        "CubaLI": n.CubaLI,
+        "Threshold": n.Threshold,
+        "Delay": n.Delay,
+    }
+)
+"""kinds whose fields are ours but for `RENAMED`"""
+RENAMED: Mapping[str, str] = MappingProxyType(
+    {
+        "tau": "tau_s",
+        "tau_syn": "tau_syn_s",
+        "tau_mem": "tau_mem_s",
+        "delay": "delay_s",
+    }
+)
+"""NIR's name of what is in seconds -> ours"""
 
 
-def parse_node(name: str, node: object) -> n.Node:
-    """Return our counterpart of a NIR node, with values as float64.
+def parse_node(
+    name: str, kind: str, values: Values, arriving: n.Shape | None = None
+) -> n.Node:
+    """Return our counterpart of a NIR node.
+
+    Args:
+        name: its name, for errors.
+        kind: its kind in NIR, such as "LIF".
+        values: its fields.
+        arriving: the shape of what is sent to it, where its own fields leave it open.
 
     Raises:
-        GraphError: a parameter is not finite or out of range, or does not fit another.
-        UnsupportedNodeError: the node is of a kind or uses an option not supported.
+        GraphError: a parameter is out of range, or does not fit another.
+        UnsupportedNodeError: the node is of a kind that is not supported.
     """
-    match node:
-        case nir.Input():
-            return n.Input(_shape(name, node.input_type["input"]))
-        case nir.Output():
-            return n.Output(_shape(name, node.output_type["output"]))
-        case nir.LIF() | nir.IF() | nir.LI() | nir.I() | nir.Threshold() | nir.Delay():
-            return _parse_dynamic(name, node)
-        case nir.Affine() | nir.Linear() | nir.Conv1d() | nir.Scale() | nir.Flatten():
-            return _parse_map(name, node)
-        case _:
-            raise UnsupportedNodeError(name, type(node).__name__, "NIR", [*FIELDS])
+    if kind not in _PARSERS:
+        raise UnsupportedNodeError(name, kind, "NIR", KINDS)
+    return _PARSERS[kind](name, kind, values, arriving)
 
 
-def _parse_map(name: str, node: Any) -> n.Node:
-    match node:
-        case nir.Affine():
-            weight, bias = _numbers(name, "weight", node.weight), node.bias
-            return n.Affine(weight, _bias(name, bias, weight.shape[:-1]))
-        case nir.Linear():
-            return n.Linear(_numbers(name, "weight", node.weight))
-        case nir.Conv1d():
-            return _parse_conv1d(name, node)
-        case nir.Scale():
-            return n.Scale(_numbers(name, "scale", node.scale))
-        case _:
-            return n.Flatten(
-                _shape(name, node.input_type["input"]),
-                _shape(name, node.output_type["output"]),
-            )
+# --- dynamics ------------------------------------------------------------------------
 
 
-def _parse_conv1d(name: str, node: Any) -> n.Conv1d:
-    weight = _numbers(name, "weight", node.weight)
-    (tokens,) = _shape(name, np.ravel(node.input_shape))
-    if weight.shape[2] > tokens:
+def _dynamics(name: str, kind: str, values: Values, _: n.Shape | None) -> n.Node:
+    for field in RENAMED:
+        if field in values:
+            _check_time(name, field, _array(values, field))
+    given = {RENAMED.get(field, field): value for field, value in values.items()}
+    if "v_threshold" in values:
+        given.setdefault("v_reset", np.zeros(_array(values, "v_threshold").shape))
+    if kind in {"CubaLIF", "CubaLI"}:
+        w_in = cast(n.FloatArray, values.get("w_in", np.ones(())))
+        given["w_in"] = w_in if w_in.shape else np.full(_array(values, "r").shape, w_in)
+    return DYNAMICS[kind](**given)
+
+
+def _check_time(name: str, field: str, values: n.FloatArray) -> None:
+    if field == "delay" and values.min() < 0:
         raise GraphError(
-            f"node '{name}': {weight.shape[2]} taps do not fit into {tokens} tokens; "
-            "use fewer taps or more tokens"
+            f"node '{name}': delay is {values.min()}; allowed: 0 or above; correct it"
         )
-    return n.Conv1d(weight, _bias(name, node.bias, weight.shape[:1]), tokens)
-
-
-def _parse_dynamic(name: str, node: Any) -> n.Node:
-    def get(field: str) -> n.FloatArray:
-        return _numbers(name, field, getattr(node, field))
-
-    match node:
-        case nir.LIF():
-            tau_s, r, v_leak = _tau_s(name, node), get("r"), get("v_leak")
-            return n.LIF(tau_s, r, v_leak, get("v_threshold"), get("v_reset"))
-        case nir.IF():
-            return n.IF(get("r"), get("v_threshold"), get("v_reset"))
-        case nir.LI():
-            return n.LI(_tau_s(name, node), get("r"), get("v_leak"))
-        case nir.I():
-            return n.I(get("r"))
-        case nir.Threshold():
-            return n.Threshold(get("threshold"))
-        case _:
-            return n.Delay(_at_least_zero(name, "delay", get("delay")))
-
-
-def _tau_s(name: str, node: Any) -> n.FloatArray:
-    tau_s = _numbers(name, "tau", node.tau)
-    if tau_s.min() <= 0:
+    if field != "delay" and values.min() <= 0:
         raise GraphError(
-            f"node '{name}': time constant {tau_s.min()} s; allowed: above 0; "
-            "a decay of 1 is an IF or I node"
+            f"node '{name}': {field}, a time constant {values.min()} s; allowed: above "
+            "0; a neuron without a leak is an IF or I node"
         )
-    return tau_s
 
 
-def _at_least_zero(name: str, field: str, values: n.FloatArray) -> n.FloatArray:
-    if values.min() < 0:
-        raise GraphError(
-            f"node '{name}': {field} is {values.min()}; allowed: 0 or above; correct it"
-        )
-    return values
+# --- ends and maps -------------------------------------------------------------------
 
 
-def _numbers(name: str, field: str, values: object) -> n.FloatArray:
-    """Return finite float64 values, equal to those given."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "iuf":
-        raise GraphError(
-            f"node '{name}': {field} is of type {array.dtype}; allowed: integer or "
-            "floating point; convert it"
-        )
-    exact: n.FloatArray = array.astype(np.float64)
-    if not np.isfinite(exact).all():
-        raise GraphError(
-            f"node '{name}': {field} holds {_first_strange(exact)}; allowed: finite "
-            "numbers; look for a training that diverged or a decay of 1"
-        )
-    if array.dtype.kind in "iu" and np.abs(exact).max(initial=0) >= _EXACT:
-        raise GraphError(
-            f"node '{name}': {field} holds integers of 2**53 or more, which float64 "
-            "cannot hold exactly; rescale them"
-        )
-    return exact
+def _end(name: str, kind: str, values: Values, _: n.Shape | None) -> n.Node:
+    shape = _whole(values, "shape")
+    return n.Input(shape) if kind == "Input" else n.Output(shape)
 
 
-def _first_strange(values: n.FloatArray) -> str:
-    place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-    return f"{values[place]} at {list(place)}"
+def _matrix(name: str, kind: str, values: Values, _: n.Shape | None) -> n.Node:
+    weight = _array(values, "weight")
+    if kind == "Linear":
+        return n.Linear(weight)
+    return n.Affine(weight, _bias(name, values, weight.shape[:-1]))
 
 
-def _bias(name: str, values: object, shape: n.Shape) -> n.FloatArray:
-    bias = _numbers(name, "bias", values)
+def _scale(name: str, kind: str, values: Values, _: n.Shape | None) -> n.Node:
+    return n.Scale(_array(values, "scale"))
+
+
+def _bias(name: str, values: Values, shape: n.Shape) -> n.FloatArray:
+    bias = _array(values, "bias")
     if bias.shape != shape:
         raise GraphError(
             f"node '{name}': bias has shape {bias.shape}, but the weight needs "
@@ -139,86 +115,163 @@ def _bias(name: str, values: object, shape: n.Shape) -> n.FloatArray:
     return bias
 
 
-def _shape(name: str, values: object) -> n.Shape:
-    array = np.asarray(values)
-    if array.ndim != 1 or array.dtype.kind not in "iu" or not array.size:
-        raise GraphError(
-            f"node '{name}': shape is {values}; allowed: a list of one or more integers"
-        )
-    if array.min() < 1:
-        raise GraphError(
-            f"node '{name}': shape is {array.tolist()}; allowed: lengths of 1 or more"
-        )
-    return tuple(int(length) for length in array)
-
-
-def to_nir(name: str, node: n.Node) -> Any:
-    """Return the NIR node that `parse_node` reads back; time constants as float64.
-
-    Raises:
-        GraphError: NIR cannot say what the node does.
-        UnsupportedNodeError: the node belongs to a later stage.
-    """
-    match node:
-        case n.Input(shape):
-            return nir.Input({"input": np.array(shape)})
-        case n.Output(shape):
-            return nir.Output({"output": np.array(shape)})
-        case n.Affine() | n.Linear() | n.Conv1d() | n.Scale() | n.Flatten():
-            return _map_to_nir(name, node)
-        case n.LIF() | n.IF() | n.LI() | n.I() | n.Threshold() | n.Delay():
-            return _dynamic_to_nir(node)
-        case _:
-            raise UnsupportedNodeError(name, type(node).__name__, "NIR", [*FIELDS])
-
-
-def _map_to_nir(
-    name: str, node: n.Affine | n.Linear | n.Conv1d | n.Scale | n.Flatten
-) -> Any:
-    match node:
-        case n.Affine(weight, bias):
-            return nir.Affine(weight, bias)
-        case n.Linear(weight):
-            return nir.Linear(weight)
-        case n.Conv1d(weight, bias, tokens):
-            return nir.Conv1d(tokens, weight, 1, 0, 1, 1, bias)
-        case n.Scale(scale):
-            return nir.Scale(scale)
-        case n.Flatten(shape, target_shape):
-            first, last = _flattened(name, shape, target_shape)
-            return nir.Flatten({"input": np.array(shape)}, first, last)
-
-
-def _dynamic_to_nir(
-    node: n.LIF | n.IF | n.LI | n.I | n.Threshold | n.Delay,
-) -> Any:
-    match node:
-        case n.LIF(tau_s, r, v_leak, v_threshold, v_reset):
-            return nir.LIF(_float64(tau_s), r, v_leak, v_threshold, v_reset)
-        case n.IF(r, v_threshold, v_reset):
-            return nir.IF(r, v_threshold, v_reset)
-        case n.LI(tau_s, r, v_leak):
-            return nir.LI(_float64(tau_s), r, v_leak)
-        case n.I(r):
-            return nir.I(r)
-        case n.Threshold(threshold):
-            return nir.Threshold(threshold)
-        case n.Delay(delay_s):
-            return nir.Delay(_float64(delay_s))
-
-
-def _float64(values: npt.NDArray[Any]) -> n.FloatArray:
-    return values.astype(np.float64)
-
-
-def _flattened(name: str, shape: n.Shape, target_shape: n.Shape) -> tuple[int, int]:
-    """Find which run of dimensions NIR must join to make `target_shape`."""
-    for first in range(len(shape)):
-        for last in range(first, len(shape)):
-            joined = int(np.prod(shape[first : last + 1]))
-            if (*shape[:first], joined, *shape[last + 1 :]) == target_shape:
-                return first, last
-    raise GraphError(
-        f"node '{name}': NIR can join neighboring dimensions of {shape}, but not "
-        f"reshape to {target_shape}; flatten to one dimension instead"
+def _convolution(
+    name: str, kind: str, values: Values, arriving: n.Shape | None
+) -> n.Conv1d | n.Conv2d:
+    weight = _array(values, "weight")
+    bias = _bias(name, values, weight.shape[:1])
+    axes = weight.ndim - 2
+    stride, dilation = (
+        _at_least(name, values, field, 1, axes) for field in ("stride", "dilation")
     )
+    (groups,) = _at_least(name, values, "groups", 1, 1)
+    if weight.shape[0] % groups:
+        raise GraphError(
+            f"node '{name}': {weight.shape[0]} target channels cannot be split into "
+            f"{groups} groups; correct groups or weight"
+        )
+    size = _size(name, kind, values, arriving)
+    pads = _pads(name, values, weight.shape[2:], stride, dilation)
+    if axes == 1:
+        (tokens,), (step,), (gap,) = size, stride, dilation
+        return n.Conv1d(weight, bias, tokens, step, pads[0], gap, groups)
+    return n.Conv2d(
+        weight,
+        bias,
+        _pair(size),
+        _pair(stride),
+        (pads[0], pads[1]),
+        _pair(dilation),
+        groups,
+    )
+
+
+def _size(
+    name: str, kind: str, values: Values, arriving: n.Shape | None
+) -> tuple[int, ...]:
+    """Return the lengths a kernel slides over, as the file says or as they arrive."""
+    axes = int(kind[-2])
+    if "input_shape" not in values:
+        return _arriving(name, kind, arriving, axes + 1)[1:]
+    size = _at_least(name, values, "input_shape", 1, axes)
+    if len(_whole(values, "input_shape")) != axes:
+        raise GraphError(
+            f"node '{name}': input_shape is {size[0]}; allowed: (rows, columns); "
+            "export the model again"
+        )
+    return size
+
+
+def _pads(
+    name: str,
+    values: Values,
+    taps: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> list[n.Pair]:
+    """Return the zeros before and after, along each axis of a kernel."""
+    padding = values["padding"]
+    if not isinstance(padding, str):
+        return [(pad, pad) for pad in _at_least(name, values, "padding", 0, len(taps))]
+    if padding == "valid":
+        return [(0, 0) for _ in taps]
+    if padding != "same":
+        raise GraphError(
+            f"node '{name}': padding is '{padding}'; allowed: whole numbers, 'same' "
+            "or 'valid'; export the model again"
+        )
+    if set(stride) != {1}:
+        raise GraphError(
+            f"node '{name}': padding 'same' with a stride of {max(stride)}; allowed: "
+            "stride 1, as in torch; give the padding as a number"
+        )
+    return [same_pads(*axis) for axis in zip(taps, dilation, strict=True)]
+
+
+def _pool(
+    name: str, kind: str, values: Values, arriving: n.Shape | None
+) -> n.SumPool2d | n.AvgPool2d:
+    shape = _arriving(name, kind, arriving, 3)
+    kernel, stride, padding = (
+        _pair(_at_least(name, values, field, least, 2))
+        for field, least in (("kernel_size", 1), ("stride", 1), ("padding", 0))
+    )
+    pool = n.SumPool2d if kind == "SumPool2d" else n.AvgPool2d
+    return pool(shape, kernel, stride, padding)
+
+
+def _flatten(
+    name: str, kind: str, values: Values, arriving: n.Shape | None
+) -> n.Flatten:
+    given = cast(n.Shape | None, values.get("input_type", arriving))
+    shape = _arriving(name, kind, given, None)
+    start, end = (_whole(values, field)[0] for field in ("start_dim", "end_dim"))
+    first, last = (dim + len(shape) * (dim < 0) for dim in (start, end))
+    if not 0 <= first <= last < len(shape):
+        raise GraphError(
+            f"node '{name}': joins dimensions {start} to {end} of shape {shape}; "
+            f"allowed: 0 to {len(shape) - 1} in order, or counted from the end by "
+            "negative numbers, and without the batch; correct start_dim or end_dim"
+        )
+    joined = int(np.prod(shape[first : last + 1]))
+    return n.Flatten(shape, (*shape[:first], joined, *shape[last + 1 :]))
+
+
+def _arriving(
+    name: str, kind: str, shape: n.Shape | None, dimensions: int | None
+) -> n.Shape:
+    """Return the shape that arrives; `dimensions` of them, where that matters."""
+    if shape is None or dimensions not in {None, len(shape)}:
+        raise GraphError(
+            f"node '{name}': a {kind} takes {dimensions} dimensions, but shape {shape} "
+            "arrives; correct what is before it"
+        )
+    return shape
+
+
+# --- fields --------------------------------------------------------------------------
+
+
+def _array(values: Values, field: str) -> n.FloatArray:
+    return cast(n.FloatArray, values[field])
+
+
+def _whole(values: Values, field: str) -> tuple[int, ...]:
+    return cast(tuple[int, ...], values[field])
+
+
+def _at_least(
+    name: str, values: Values, field: str, least: int, axes: int
+) -> tuple[int, ...]:
+    """Return an option for each axis; one number stands for all."""
+    given = _whole(values, field)
+    if min(given) < least:
+        raise GraphError(
+            f"node '{name}': {field} is {min(given)}; allowed: {least} or above; "
+            "correct it"
+        )
+    return given * axes if len(given) == 1 else given
+
+
+def _pair(values: tuple[int, ...]) -> n.Pair:
+    first, second = values
+    return first, second
+
+
+_PARSERS: Mapping[str, Callable[[str, str, Values, n.Shape | None], n.Node]] = (
+    MappingProxyType(
+        {
+            "Input": _end,
+            "Output": _end,
+            "Affine": _matrix,
+            "Linear": _matrix,
+            "Scale": _scale,
+            "Conv1d": _convolution,
+            "Conv2d": _convolution,
+            "SumPool2d": _pool,
+            "AvgPool2d": _pool,
+            "Flatten": _flatten,
+            **dict.fromkeys(DYNAMICS, _dynamics),
+        }
+    )
+)

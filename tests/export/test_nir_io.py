@@ -40,18 +40,65 @@ def around(
     return Graph(nodes, (Edge("in", name), Edge(name, "out")), Stage.CONTINUOUS)
 
 
+def cuba_lif(*shape: int) -> n.CubaLIF:
+    return n.CubaLIF(times(*shape), times(*shape), *(values(*shape) for _ in range(5)))
+
+
 NODES = {
     "affine": (n.Affine(values(3, 2), values(3)), (2,), (3,)),
     "affine, batch axis": (n.Affine(values(4, 3, 2), values(4, 3)), (4, 2), (4, 3)),
     "linear": (n.Linear(values(3, 2)), (2,), (3,)),
+    "linear, two batch axes": (n.Linear(values(2, 4, 3, 5)), (2, 4, 5), (2, 4, 3)),
     "linear, token sum": (n.Linear(values(6, 1, 5)), (6, 5), (6, 1)),
     "linear, broadcast": (n.Linear(values(6, 5, 1)), (6, 1), (6, 5)),
     "conv1d, one tap": (n.Conv1d(values(3, 2, 1), values(3), 5), (2, 5), (3, 5)),
     "conv1d, three taps": (n.Conv1d(values(3, 2, 3), values(3), 5), (2, 5), (3, 3)),
+    # (9 + 2 - 2 * 2 - 1) // 2 + 1 = 4
+    "conv1d, all options": (
+        n.Conv1d(values(6, 2, 3), values(6), 9, 2, (1, 1), 2, groups=3),
+        (6, 9),
+        (6, 4),
+    ),
+    # 3 (2 - 1) = 3 zeros: 1 before, 2 after
+    "conv1d, same": (
+        n.Conv1d(values(3, 2, 2), values(3), 5, padding=(1, 2), dilation=3),
+        (2, 5),
+        (3, 5),
+    ),
+    "conv1d, depthwise": (
+        n.Conv1d(values(4, 1, 3), values(4), 5, padding=(1, 1), groups=4),
+        (4, 5),
+        (4, 5),
+    ),
+    # rows: (7 + 2 - 2 - 1) // 2 + 1 = 4; columns: (9 + 4 - 3 * 2 - 1) // 1 + 1 = 7
+    "conv2d, all options": (
+        n.Conv2d(
+            values(4, 1, 3, 3), values(4), (7, 9), (2, 1), ((1, 1), (2, 2)), (1, 3), 2
+        ),
+        (2, 7, 9),
+        (4, 4, 7),
+    ),
+    # 1 zero after the rows; 3 (2 - 1) = 3 zeros for the columns: 1 before, 2 after
+    "conv2d, same": (
+        n.Conv2d(
+            values(2, 1, 2, 2),
+            values(2),
+            (4, 5),
+            padding=((0, 1), (1, 2)),
+            dilation=(1, 3),
+        ),
+        (1, 4, 5),
+        (2, 4, 5),
+    ),
+    # rows: (7 - 3) // 2 + 1 = 3; columns: (6 + 2 - 2) // 3 + 1 = 3
+    "sum pool": (n.SumPool2d((2, 7, 6), (3, 2), (2, 3), (0, 1)), (2, 7, 6), (2, 3, 3)),
+    "mean pool": (n.AvgPool2d((2, 7, 6), (3, 2), (2, 3), (0, 1)), (2, 7, 6), (2, 3, 3)),
     "scale": (n.Scale(values(2, 3)), (2, 3), (2, 3)),
     "flatten": (n.Flatten((2, 3), (6,)), (2, 3), (6,)),
     "flatten, the last two": (n.Flatten((2, 3, 4), (2, 12)), (2, 3, 4), (2, 12)),
-    "delay": (n.Delay(times(3)), (3,), (3,)),
+    "flatten, the first two": (n.Flatten((2, 3, 4), (6, 4)), (2, 3, 4), (6, 4)),
+    "flatten nothing": (n.Flatten((6,), (6,)), (6,), (6,)),
+    "delay": (n.Delay(times(2, 3)), (2, 3), (2, 3)),
     "lif": (
         n.LIF(times(2, 3), values(2, 3), values(2, 3), values(2, 3), values(2, 3)),
         (2, 3),
@@ -60,7 +107,14 @@ NODES = {
     "if": (n.IF(values(3), values(3), values(3)), (3,), (3,)),
     "li": (n.LI(times(3), values(3), values(3)), (3,), (3,)),
     "i": (n.I(values(3)), (3,), (3,)),
+    "cuba lif": (cuba_lif(2, 3), (2, 3), (2, 3)),
+    "cuba li": (
+        n.CubaLI(times(3), times(3), values(3), values(3), values(3)),
+        (3,),
+        (3,),
+    ),
     "threshold": (n.Threshold(values(3)), (3,), (3,)),
+    "threshold of one neuron": (n.Threshold(values(1)), (1,), (1,)),
 }
 
 
@@ -68,7 +122,8 @@ NODES = {
 def test_values_survive_the_round_trip(
     node: n.Node, inputs: n.Shape, outputs: n.Shape, tmp_path: Path
 ) -> None:
-    write_nir(around(node, inputs, outputs), tmp_path / "g.nir")
+    wanted = around(node, inputs, outputs)
+    write_nir(wanted, tmp_path / "g.nir")
     graph = read_nir(tmp_path / "g.nir")
     got = graph.nodes["node"]
     assert type(got) is type(node)
@@ -78,6 +133,9 @@ def test_values_survive_the_round_trip(
         )
     assert graph.edges == (Edge("in", "node"), Edge("node", "out"))
     assert graph.stage is Stage.CONTINUOUS
+    assert graph.fingerprint() == wanted.fingerprint()
+    write_nir(graph, tmp_path / "again.nir")
+    assert (tmp_path / "g.nir").read_bytes() == (tmp_path / "again.nir").read_bytes()
 
 
 def test_every_kind_of_a_continuous_graph_is_in_the_round_trip() -> None:
@@ -255,7 +313,11 @@ def test_writing_refuses_a_general_reshape(tmp_path: Path) -> None:
 
 def test_writing_refuses_shapes_that_do_not_meet(tmp_path: Path) -> None:
     graph = around(n.Linear(values(3, 2)), (4,), (3,))
-    assert_refused(graph, tmp_path / "g.nir", r"in\.output.*\[4\].*node\.input.*\[2\]")
+    assert_refused(
+        graph,
+        tmp_path / "g.nir",
+        r"edge in -> node: 'in' sends shape \(4,\).*'node' takes shape \(2,\)",
+    )
 
 
 def test_writing_refuses_a_value_that_is_not_finite(tmp_path: Path) -> None:
@@ -273,6 +335,41 @@ def test_writing_refuses_a_scalar_parameter(tmp_path: Path) -> None:
     }
     graph = Graph(nodes, (Edge("in", "x"), Edge("x", "out")), Stage.CONTINUOUS)
     assert_refused(graph, tmp_path / "g.nir", "NIR cannot hold this graph")
+
+
+def test_writing_refuses_parameters_of_different_shapes(tmp_path: Path) -> None:
+    lif = n.LIF(times(3), values(3), values(3), values(1), values(3))
+    assert_refused(
+        around(lif, (3,), (3,)),
+        tmp_path / "g.nir",
+        r"node 'node': the parameters of a LIF need one identical shape.*\(1,\)",
+    )
+
+
+def test_writing_refuses_a_padding_of_one_side(tmp_path: Path) -> None:
+    # a causal convolution: 2 zeros before, none after; "same" would be 1 and 1
+    conv = n.Conv1d(values(3, 2, 3), values(3), 5, padding=(2, 0))
+    assert_refused(
+        around(conv, (2, 5), (3, 5)),
+        tmp_path / "g.nir",
+        r"node 'node': NIR cannot say a padding of \[\(2, 0\)\].*\[\(1, 1\)\]",
+    )
+
+
+def test_writing_refuses_the_padding_of_same_with_a_stride(tmp_path: Path) -> None:
+    conv = n.Conv1d(values(3, 2, 2), values(3), 5, stride=2, padding=(0, 1))
+    assert_refused(
+        around(conv, (2, 5), (3, 3)), tmp_path / "g.nir", "with a stride of 1"
+    )
+
+
+def test_writing_refuses_a_pool_of_another_shape_than_arrives(tmp_path: Path) -> None:
+    pool = n.SumPool2d((1, 4, 4), (2, 2), (2, 2))
+    assert_refused(
+        around(pool, (1, 5, 5), (1, 2, 2)),
+        tmp_path / "g.nir",
+        r"node 'node': NIR does not keep shape: wrote \(1, 4, 4\), read \(1, 5, 5\)",
+    )
 
 
 def test_writing_refuses_another_stage(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,21 @@ def test_refuses_zeroed_blocks_that_hang_hdf5(tmp_path: Path) -> None:
         read_nir(tmp_path / "g.nir")
 
 
-def test_random_damage_gives_our_error_or_a_graph(tmp_path: Path) -> None:
-    content = (GOLDEN / "li_readout.nir").read_bytes()
+def test_refuses_a_list_of_free_names_that_leads_back(tmp_path: Path) -> None:
+    content = bytearray((GOLDEN / "residual_bias.nir").read_bytes())
+    heap, free = 0, 1
+    while free == 1:  # nothing is free
+        heap = content.index(b"HEAP", heap + 1)
+        _, free, data = struct.unpack_from("<QQQ", content, heap + 8)
+    struct.pack_into("<Q", content, data + free, free)  # the next is itself
+    (tmp_path / "g.nir").write_bytes(content)
+    with pytest.raises(InputError, match=f"damaged at byte {heap}, a heap of strings"):
+        read_nir(tmp_path / "g.nir")
+
+
+@pytest.mark.parametrize("name", ["li_readout", "nested_recurrent", "conv2d_pool"])
+def test_random_damage_gives_our_error_or_a_graph(name: str, tmp_path: Path) -> None:
+    content = (GOLDEN / f"{name}.nir").read_bytes()
     rng = np.random.default_rng(0)
     refused = 0
     for _ in range(150):
@@ -138,36 +152,13 @@ def test_refuses_a_recorded_time_step_that_is_nonsense(edited: Any) -> None:
 # --- nodes -------------------------------------------------------------------------
 
 
-def test_names_the_kind_it_does_not_read_and_those_it_does(tmp_path: Path) -> None:
-    cuba = nir.CubaLIF(*(np.ones(3) for _ in range(5)))
-    path = write(tmp_path / "g.nir", cuba)
-    with pytest.raises(
-        UnsupportedNodeError, match=r"node 'x': CubaLIF .*supported: Affine, .*LIF"
-    ):
-        read_nir(path)
-
-
-def test_refuses_conv2d(tmp_path: Path) -> None:
-    conv = nir.Conv2d((4, 4), np.ones((2, 1, 3, 3)), 1, 0, 1, 1, np.ones(2))
-    with pytest.raises(UnsupportedNodeError, match="node 'x': Conv2d"):
-        read_nir(write(tmp_path / "g.nir", conv, (1, 4, 4), (2, 2, 2)))
-
-
-def test_refuses_pooling(tmp_path: Path) -> None:
-    pool = nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))
-    with pytest.raises(UnsupportedNodeError, match="node 'x': SumPool2d"):
-        read_nir(write(tmp_path / "g.nir", pool, (1, 4, 4), (1, 2, 2)))
-
-
-def test_refuses_a_nested_graph(tmp_path: Path) -> None:
-    inner = nir.NIRGraph.from_list(nir.Linear(np.ones((3, 3))))
-    with pytest.raises(UnsupportedNodeError, match="node 'x': NIRGraph"):
-        read_nir(write(tmp_path / "g.nir", inner))
-
-
 def test_refuses_a_kind_that_nir_does_not_know(edited: Any) -> None:
     path = edited(lambda node: replace(node["nodes/x"], "type", "Wave"))
-    with pytest.raises(UnsupportedNodeError, match="node 'x': Wave"):
+    with pytest.raises(
+        UnsupportedNodeError,
+        match=r"node 'x': Wave is not supported by read_nir \(.*g\.nir\); "
+        r"supported: Affine, AvgPool2d, Conv1d, .*NIRGraph, .*Threshold",
+    ):
         read_nir(path)
 
 
@@ -216,31 +207,6 @@ def test_refuses_a_convolution_bias_that_does_not_fit(tmp_path: Path) -> None:
         read_nir(write(tmp_path / "g.nir", conv, (2, 5), (3, 5)))
 
 
-CONV_OPTIONS = {
-    "stride=2": (2, 0, 1, 1),
-    "padding=1": (1, 1, 1, 1),
-    "padding=same": (1, "same", 1, 1),
-    "dilation=2": (1, 0, 2, 1),
-    "groups=2": (1, 0, 1, 2),
-}
-
-
-@pytest.mark.parametrize(("option", "given"), CONV_OPTIONS.items())
-def test_refuses_a_convolution_by_its_option(
-    tmp_path: Path, option: str, given: tuple[Any, ...]
-) -> None:
-    stride, padding, dilation, groups = given
-    conv = nir.Conv1d(
-        5, np.ones((2, 2, 3)), stride, padding, dilation, groups, np.ones(2)
-    )
-    path = write(tmp_path / "g.nir", conv, (2, 5), conv.output_type["output"])
-    name = option.split("=", maxsplit=1)[0]
-    with pytest.raises(
-        UnsupportedNodeError, match=rf"node 'x': Conv1d with {option} .*: {name}="
-    ):
-        read_nir(path)
-
-
 def test_refuses_parameters_of_different_shapes(edited: Any) -> None:
     path = edited(lambda node: replace(node["nodes/x"], "r", np.ones(1)))
     with pytest.raises(
@@ -265,6 +231,58 @@ def test_refuses_complex_parameters(edited: Any) -> None:
     path = edited(lambda node: replace(node["nodes/x"], "r", np.ones(3) * 1j))
     with pytest.raises(GraphError, match="node 'x': r is of type complex128"):
         read_nir(path)
+
+
+def test_refuses_long_doubles(edited: Any) -> None:
+    path = edited(lambda node: replace(node["nodes/x"], "r", np.ones(3, np.longdouble)))
+    with pytest.raises(GraphError, match=r"r is of type float128; .* up to 64 bits"):
+        read_nir(path)
+
+
+def test_refuses_an_array_whose_values_are_not_in_the_file(edited: Any) -> None:
+    # 8 TB are announced: memory must not be given before that is noticed
+    def change(node: Any) -> None:
+        del node["nodes/x/r"]
+        node.create_dataset("nodes/x/r", (2**40,), np.float64, chunks=(1024,))
+
+    with pytest.raises(GraphError, match=r"node 'x': r has shape .* only 0 bytes are"):
+        read_nir(edited(change))
+
+
+def test_refuses_edges_that_are_not_in_the_file(edited: Any) -> None:
+    def change(node: Any) -> None:
+        del node["edges"]
+        text = h5py.string_dtype()
+        node.create_dataset("edges", (2**40, 2), text, chunks=(1024, 2))
+
+    with pytest.raises(GraphError, match=r"graph: edges has shape .* only 0 bytes are"):
+        read_nir(edited(change))
+
+
+@pytest.mark.parametrize(
+    "link", [h5py.SoftLink("/node/nodes/x/tau"), h5py.ExternalLink("a.nir", "/r")]
+)
+def test_refuses_links_out_of_a_node(edited: Any, link: Any) -> None:
+    path = edited(lambda node: replace(node["nodes/x"], "r", link))
+    with pytest.raises(GraphError, match=r"node 'x': r is a link to /"):
+        read_nir(path)
+
+
+@pytest.mark.parametrize("place", ["edges", "nodes", "nodes/x", "metadata/dt_s"])
+def test_refuses_links_out_of_a_graph(edited: Any, place: str) -> None:
+    def change(node: Any) -> None:
+        node.require_group("metadata")["dt_s"] = 1.0
+        replace(node, place, h5py.ExternalLink("other.nir", f"/node/{place}"))
+
+    with pytest.raises(InputError, match=r"g\.nir: \w+ is a link to /node/.*export"):
+        read_nir(edited(change))
+
+
+def test_refuses_a_file_that_is_a_link(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "g.nir", "w") as file:
+        file["node"] = h5py.ExternalLink("other.nir", "/node")
+    with pytest.raises(InputError, match=r"g\.nir: node is a link to /node"):
+        read_nir(tmp_path / "g.nir")
 
 
 def test_refuses_a_missing_parameter(edited: Any) -> None:
@@ -296,7 +314,9 @@ def rewired(edited: Any, *edges: tuple[str, str]) -> Path:
 
 def test_refuses_shapes_that_do_not_meet(tmp_path: Path) -> None:
     path = write(tmp_path / "g.nir", nir.Linear(np.ones((3, 2))))
-    with pytest.raises(GraphError, match=r"in\.output.*\[3\].*x\.input.*\[2\]"):
+    with pytest.raises(
+        GraphError, match=r"edge in -> x: .*\(3,\), but 'x' takes .*\(2,\)"
+    ):
         read_nir(path)
 
 
@@ -324,15 +344,41 @@ def test_refuses_a_node_for_which_nir_would_invent_an_output(edited: Any) -> Non
         read_nir(path)
 
 
-def test_refuses_two_inputs(edited: Any) -> None:
+def test_refuses_an_input_that_leads_nowhere(edited: Any) -> None:
     def change(node: Any) -> None:
         node.copy("nodes/in", node, "nodes/in2")
 
-    with pytest.raises(GraphError, match="exactly one Input, got 2: in, in2"):
+    with pytest.raises(GraphError, match="node 'in2': leads nowhere, only the Output"):
         read_nir(edited(change))
+
+
+def test_refuses_an_output_that_nothing_reaches(edited: Any) -> None:
+    def change(node: Any) -> None:
+        node.copy("nodes/out", node, "nodes/out2")
+
+    with pytest.raises(GraphError, match="node 'out2': cannot be reached from the Inp"):
+        read_nir(edited(change))
+
+
+def test_names_all_inputs_that_do_not_reach_a_node(edited: Any) -> None:
+    def change(node: Any) -> None:
+        node.copy("nodes/in", node, "nodes/in2")
+        node.copy("nodes/x", node, "nodes/y")
+        edges = [["in", "x"], ["in2", "x"], ["x", "out"], ["y", "out"]]
+        replace(node, "edges", edges)
+
+    with pytest.raises(GraphError, match="'y': cannot be reached from the Inputs 'in'"):
+        read_nir(edited(change))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("in", "Input"), ("out", "Output")])
+def test_refuses_a_graph_without_an_end(edited: Any, name: str, kind: str) -> None:
+    path = edited(lambda node: node["nodes"].pop(name))
+    with pytest.raises(GraphError, match=f"a graph needs an {kind}, got none; nodes: "):
+        read_nir(path)
 
 
 def test_refuses_an_edge_into_the_input(edited: Any) -> None:
     path = rewired(edited, ("in", "x"), ("x", "out"), ("x", "in"))
-    with pytest.raises(GraphError, match="x -> in: nothing may enter the Input"):
+    with pytest.raises(GraphError, match="x -> in: nothing may enter an Input"):
         read_nir(path)

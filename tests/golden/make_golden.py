@@ -224,6 +224,238 @@ def ties() -> nir.NIRGraph:
     return graph(nodes, edges, TIES_DT_S)
 
 
+def if_neuron(shape: tuple[int, ...], threshold: float) -> nir.IF:
+    """v <- v + a."""
+    return nir.IF(np.full(shape, 1 / DT_S), np.full(shape, threshold), np.zeros(shape))
+
+
+def kernel(rng: np.random.Generator, *shape: int) -> Array:
+    scale = 1.6 / np.sqrt(np.prod(shape[1:]))
+    return rng.normal(0.1, scale, shape).astype(np.float32)
+
+
+def bias(rng: np.random.Generator, size: int) -> Array:
+    return rng.normal(0.05, 0.1, size).astype(np.float32)
+
+
+def unchecked(nodes: dict[str, nir.NIRNode], edges: Edges, dt_s: float) -> nir.NIRGraph:
+    """Build a graph whose shapes nir 1.0.8 gets wrong: grouped, non-square kernels."""
+    return nir.NIRGraph(nodes, edges, metadata={"dt_s": dt_s}, type_check=False)
+
+
+def conv2d_pool() -> nir.NIRGraph:
+    """(2, 13, 11) -> groups, stride 2, 3x5 -> sum pool -> same, 2x2 -> mean pool."""
+    rng = np.random.default_rng(8)
+    pair = np.array
+    nodes = {
+        **ends((2, 13, 11), (5,)),
+        "conv1": nir.Conv2d(
+            (13, 11), kernel(rng, 4, 1, 3, 5), 2, 1, 1, 2, bias(rng, 4)
+        ),
+        "if1": if_neuron((4, 7, 5), 1.0),
+        "sum": nir.SumPool2d(pair([2, 2]), pair([2, 1]), pair([0, 0])),
+        "conv2": nir.Conv2d(
+            (3, 4), kernel(rng, 6, 4, 2, 2), 1, "same", 1, 1, bias(rng, 6)
+        ),
+        "if2": if_neuron((6, 3, 4), 1.5),
+        "mean": nir.AvgPool2d(pair([3, 2]), pair([3, 2]), pair([1, 0])),
+        "flatten": nir.Flatten({"input": np.array([6, 1, 2])}, 0, -1),
+        "fc": affine(rng, 5, 12),
+        "if3": if_neuron((5,), 0.6),
+    }
+    edges = chain("input", "conv1", "if1", "sum", "conv2", "if2", "mean", "flatten")
+    return unchecked(nodes, edges + chain("flatten", "fc", "if3", "output"), DT_S)
+
+
+def conv1d_options() -> nir.NIRGraph:
+    """A stride, "same" with four taps, dilation, depthwise and grouped; and a skip."""
+    rng = np.random.default_rng(9)
+    nodes = {
+        **ends((4, 16), (4, 6)),
+        "strided": nir.Conv1d(16, kernel(rng, 6, 4, 3), 2, 1, 1, 1, bias(rng, 6)),
+        "a": beta_lif((6, 8), 0.8, 0.9),
+        "same": nir.Conv1d(8, kernel(rng, 6, 6, 4), 1, "same", 1, 1, bias(rng, 6)),
+        "b": beta_lif((6, 8), 0.9, 1.1),
+        "depthwise": nir.Conv1d(8, kernel(rng, 6, 1, 3), 1, 2, 2, 6, bias(rng, 6)),
+        "c": beta_lif((6, 8), 0.7, 1.2),
+        "grouped": nir.Conv1d(8, kernel(rng, 4, 3, 3), 1, 0, 1, 2, bias(rng, 4)),
+        "d": beta_lif((4, 6), 0.9, 1.0),
+    }
+    edges = chain("input", "strided", "a", "same", "b", "depthwise", "c", "grouped")
+    edges += [*chain("grouped", "d", "output"), ("a", "c")]
+    return unchecked(nodes, edges, DT_S)
+
+
+def cuba() -> nir.NIRGraph:
+    """Synaptic currents: spiking with leak and input weights, read as a potential."""
+    rng = np.random.default_rng(10)
+    neurons = {
+        "tau_syn": np.full(12, 2.5e-4),
+        "tau_mem": np.full(12, 8e-4),
+        "r": np.full(12, 8.0),
+        "v_leak": rng.uniform(0.0, 0.2, 12),
+        "v_threshold": np.full(12, 1.5),
+        "w_in": rng.uniform(0.5, 1.5, 12),
+    }
+    readout = {
+        "tau_syn": np.full(4, 5e-4),
+        "tau_mem": np.full(4, 2e-3),
+        "r": np.full(4, 2.0),
+        "v_leak": rng.normal(0.0, 0.02, 4),
+        "w_in": np.ones(4),
+    }
+    nodes = {
+        **ends((10,), (4,)),
+        "fc1": affine(rng, 12, 10),
+        "cuba_lif": nir.CubaLIF(**neurons),
+        "fc2": affine(rng, 4, 12),
+        "cuba_li": nir.CubaLI(**readout),
+    }
+    edges = chain("input", "fc1", "cuba_lif", "fc2", "cuba_li", "output")
+    return graph(nodes, edges, DT_S)
+
+
+def nested_recurrent() -> nir.NIRGraph:
+    """A block with a skip holds a recurrent layer as snnTorch's RLeaky writes it."""
+    rng = np.random.default_rng(11)
+    w_rec = rng.normal(0, 0.3, (9, 9)).astype(np.float32)
+    recurrent_nodes = {
+        **ends((9,), (9,)),
+        "lif": beta_lif((9,), 0.85, 0.9),
+        "w_rec": nir.Affine(w_rec, bias(rng, 9)),
+    }
+    recurrent_edges = chain("input", "lif", "w_rec", "lif", "output")
+    block_nodes = {
+        **ends((9,), (9,)),
+        "recurrent": graph(recurrent_nodes, recurrent_edges, DT_S),
+        "fc": affine(rng, 9, 9),
+    }
+    block_edges = [
+        *chain("input", "recurrent", "fc", "output"),
+        ("input", "output"),
+    ]
+    nodes = {
+        **ends((6,), (4,)),
+        "fc_in": affine(rng, 9, 6),
+        "lif_in": beta_lif((9,), 0.9, 1.0),
+        "block": graph(block_nodes, block_edges, DT_S),
+        "lif": beta_lif((9,), 0.8, 1.1),
+        "fc_out": affine(rng, 4, 9),
+        "lif_out": beta_lif((4,), 0.9, 0.9),
+    }
+    edges = chain(
+        *("input", "fc_in", "lif_in", "block", "lif", "fc_out", "lif_out", "output")
+    )
+    return graph(nodes, edges, DT_S)
+
+
+def two_ends() -> nir.NIRGraph:
+    """Two Inputs of different depth meet; one Output adds two layers up."""
+    rng = np.random.default_rng(12)
+    readout = nir.LI(np.full(3, 1e-3), np.full(3, 10.0), np.zeros(3))
+    nodes = {
+        "words": nir.Input({"input": np.array([7])}),
+        "context": nir.Input({"input": np.array([4])}),
+        "spikes": nir.Output({"output": np.array([6])}),
+        "potential": nir.Output({"output": np.array([3])}),
+        "fc_words": affine(rng, 8, 7),
+        "early": beta_lif((8,), 0.9, 0.9),
+        "fc_early": affine(rng, 6, 8),
+        "fc_context": affine(rng, 6, 4),
+        "meeting": beta_lif((6,), 0.8, 0.9),
+        "fc_late": affine(rng, 6, 6),
+        "late": beta_lif((6,), 0.9, 1.0),
+        "fc_readout": affine(rng, 3, 6),
+        "readout": readout,
+    }
+    edges = [
+        *chain("words", "fc_words", "early", "fc_early", "meeting"),
+        *chain("context", "fc_context", "meeting", "fc_late", "late", "spikes"),
+        ("meeting", "spikes"),
+        *chain("late", "fc_readout", "readout", "potential"),
+    ]
+    return graph(nodes, edges, DT_S)
+
+
+def dyadic_affine(rng: np.random.Generator, targets: int, sources: int) -> nir.Affine:
+    """Weights are multiples of 1/2, biases of 1/4."""
+    weight = rng.integers(-2, 4, (targets, sources)) / 2
+    return nir.Affine(weight, rng.integers(-1, 2, targets) / 4)
+
+
+def soft_reset() -> nir.NIRGraph:
+    """snnTorch's default neuron, beta 1 and 1/2: a spike subtracts theta, a step late.
+
+    Without a leak the potential stays a multiple of 1/4, so v == theta often.
+    """
+    rng = np.random.default_rng(96)  # all neurons alive
+    tau = np.full(5, TIES_DT_S / (1 - 0.5))
+    thetas = [rng.integers(3, 7, size) / 4 for size in (8, 5)]
+    nodes = {
+        **ends((6,), (5,)),
+        "fc1": dyadic_affine(rng, 8, 6),
+        "v1": nir.I(np.full(8, 1 / TIES_DT_S)),
+        "spike1": nir.Threshold(thetas[0]),
+        "reset1": nir.Scale(-thetas[0]),
+        "fc2": dyadic_affine(rng, 5, 8),
+        "v2": nir.LI(tau, tau / TIES_DT_S, np.zeros(5)),
+        "spike2": nir.Threshold(thetas[1]),
+        "reset2": nir.Scale(-thetas[1]),
+    }
+    edges = [
+        *chain("input", "fc1", "v1", "spike1", "fc2", "v2", "spike2", "output"),
+        *chain("spike1", "reset1", "v1"),
+        *chain("spike2", "reset2", "v2"),
+    ]
+    return graph(nodes, edges, TIES_DT_S)
+
+
+def v_reset() -> nir.NIRGraph:
+    """Spikes set the potential to values below and above 0, for each neuron its own."""
+    rng = np.random.default_rng(14)
+    tau = np.full(8, TIES_DT_S / (1 - 0.5))
+    leaky = nir.LIF(
+        tau,
+        tau / TIES_DT_S,
+        np.zeros(8),
+        np.full(8, 1.0),
+        rng.integers(-4, 3, 8) / 4,
+    )
+    perfect = nir.IF(
+        np.full(5, 1 / TIES_DT_S), np.full(5, 1.5), rng.integers(-4, 3, 5) / 4
+    )
+    nodes = {
+        **ends((6,), (5,)),
+        "fc1": dyadic_affine(rng, 8, 6),
+        "lif": leaky,
+        "fc2": dyadic_affine(rng, 5, 8),
+        "if": perfect,
+    }
+    return graph(nodes, chain("input", "fc1", "lif", "fc2", "if", "output"), TIES_DT_S)
+
+
+def delays() -> nir.NIRGraph:
+    """Every element late by its own number of steps; a loop with a delay in it."""
+    rng = np.random.default_rng(15)
+    nodes = {
+        **ends((6,), (5,)),
+        "axons": nir.Delay(np.array([0, 1, 2, 3, 4, 5]) * DT_S),
+        "fc1": affine(rng, 8, 6),
+        "lif1": beta_lif((8,), 0.9, 0.9),
+        "late": nir.Delay(np.array([3, 0, 1, 2, 3, 0, 1, 2]) * DT_S),
+        "w_rec": nir.Linear(rng.normal(0, 0.3, (8, 8)).astype(np.float32)),
+        "fc2": affine(rng, 5, 8),
+        "lif2": beta_lif((5,), 0.8, 0.9),
+        "skip": affine(rng, 5, 6),
+    }
+    edges = [
+        *chain("input", "axons", "fc1", "lif1", "late", "w_rec", "lif1"),
+        *chain("lif1", "fc2", "lif2", "output"),
+        *chain("input", "skip", "lif2"),
+    ]
+    return graph(nodes, edges, DT_S)
+
+
 GOLDEN = (
     residual_bias,
     recurrent,
@@ -232,6 +464,14 @@ GOLDEN = (
     li_readout,
     heterogeneous,
     ties,
+    conv2d_pool,
+    conv1d_options,
+    cuba,
+    nested_recurrent,
+    two_ends,
+    soft_reset,
+    v_reset,
+    delays,
 )
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from spikewright.errors import GraphError
+from spikewright.export.nir_order import topological_order
 from spikewright.graph import Graph, Stage
 from spikewright.hops import Hop, hops
 from spikewright.nodes import (
@@ -20,7 +21,6 @@ from spikewright.nodes import (
     SYNAPSES,
     BiasLine,
     Input,
-    Node,
     Output,
     SpikingNeurons,
 )
@@ -34,7 +34,8 @@ def balance_delays(graph: Graph) -> Graph:
         arrival(target) = max over edges of arrival(source) + latency - D
         delay           = arrival(target) - arrival(source) - latency + D
 
-    A loop through one synapse is its own one-step delay (D = 1, latency 1).
+    A loop through one synapse is its own one-step delay (D = 1, latency 1). Each
+    Output has its own arrival time.
 
     Raises:
         GraphError: the graph is not folded, a loop has more synapses than steps of
@@ -50,24 +51,43 @@ def balance_delays(graph: Graph) -> Graph:
     return Graph(graph.nodes, edges, Stage.TIMED, graph.dt_s, arrival)
 
 
+# --- arrival -------------------------------------------------------------------------
+
+
 def _arrival_times(graph: Graph, every: Sequence[Hop]) -> dict[str, int]:
-    """Longest paths by relaxation (Bellman-Ford); the inputs stay at 0."""
+    """Longest paths by relaxation (Bellman-Ford); the inputs stay at 0.
+
+    Sources come before their targets, so one pass settles all that is in no loop. A
+    loop that is too short raises itself for ever, and shows as a loop of last raisers.
+    """
     arrival = {
         name: 0
         for name, node in graph.nodes.items()
         if isinstance(node, (*POPULATIONS, Output))
     }
-    came_from: dict[str, str] = {}
-    for _ in range(len(arrival) + 1):
+    ordered = _in_order(graph, list(arrival), every)
+    raised_by: dict[str, str] = {}
+    while True:
         is_settled = True
-        for hop in every:
+        for hop in ordered:
             if (lag := _lag(arrival, hop)) > 0:
                 arrival[hop.target] += lag
-                came_from.pop(hop.target, None)  # the last update stays the last key
-                came_from[hop.target], is_settled = hop.source, False
+                raised_by[hop.target], is_settled = hop.source, False
         if is_settled:
             return arrival
-    raise GraphError(_loop_message(came_from))
+        if loop := _find_loop(raised_by):
+            raise GraphError(
+                f"loop through {', '.join(sorted(loop))}: on the chip every synapse "
+                "takes one step, so a loop through k synapses takes k steps, but the "
+                "graph allows fewer; add a Delay of the missing steps to the loop"
+            )
+
+
+def _in_order(graph: Graph, names: list[str], every: Sequence[Hop]) -> list[Hop]:
+    pairs = [(hop.source, hop.target) for hop in every]
+    order = topological_order(names, pairs, list(graph.inputs))
+    rank = {name: index for index, name in enumerate(order)}
+    return sorted(every, key=lambda hop: rank[hop.source])
 
 
 def _lag(arrival: Mapping[str, int], hop: Hop) -> int:
@@ -76,19 +96,23 @@ def _lag(arrival: Mapping[str, int], hop: Hop) -> int:
     return reached - arrival[hop.target]
 
 
-def _loop_message(came_from: Mapping[str, str]) -> str:
-    """Name a loop: walk back from the last update until a population comes again."""
-    name = list(came_from)[-1]
-    seen: list[str] = []
-    while name not in seen:
-        seen.append(name)
-        name = came_from[name]
-    members = sorted(seen[seen.index(name) :])
-    return (
-        f"loop through {', '.join(members)}: on the chip every synapse takes one step, "
-        "so a loop through k synapses takes k steps, but the graph allows fewer; "
-        "add a Delay of the missing steps to the loop"
-    )
+def _find_loop(raised_by: Mapping[str, str]) -> list[str]:
+    """Return the members of a loop, or none: walk back from each name once."""
+    seen: dict[str, str] = {}
+    for start in raised_by:
+        name = start
+        while name in raised_by and name not in seen:
+            seen[name] = start
+            name = raised_by[name]
+        if seen.get(name) == start:
+            loop = [name]
+            while raised_by[loop[-1]] != name:
+                loop.append(raised_by[loop[-1]])
+            return loop
+    return []
+
+
+# --- refusals ------------------------------------------------------------------------
 
 
 def _refuse_unfolded(graph: Graph) -> None:
@@ -105,13 +129,9 @@ def _refuse_unfolded(graph: Graph) -> None:
 
 def _refuse_negative_thresholds(graph: Graph) -> None:
     for name, node in graph.nodes.items():
-        if isinstance(node, SpikingNeurons) and _lowest(node) < 0:
+        if isinstance(node, SpikingNeurons) and np.any(node.threshold < 0):
             raise GraphError(
-                f"node '{name}': threshold {_lowest(node):g} is below 0, so the neuron "
-                "fires before its data arrive; only thresholds from 0 on can be timed"
+                f"node '{name}': threshold {node.threshold.min():g} is below 0, so the "
+                "neuron fires before its data arrive; only thresholds from 0 on can be "
+                "timed"
             )
-
-
-def _lowest(node: Node) -> float:
-    assert isinstance(node, SpikingNeurons)  # noqa: S101 - the caller checked
-    return float(np.min(node.threshold))

@@ -12,6 +12,9 @@ from spikewright.export.balance import balance_delays
 from spikewright.export.discretize import discretize
 from spikewright.export.fold import fold_connections
 from spikewright.export.quantize import quantize
+from spikewright.export.relay import relay_long_delays
+from spikewright.export.rounding import DEFAULT, Quantization
+from spikewright.export.soft_reset import merge_soft_resets
 from spikewright.graph import Graph, Stage
 
 Pass = Callable[[Graph], Graph]
@@ -38,6 +41,7 @@ def lower(
     *,
     dt_s: float,
     to: Stage = Stage.QUANTIZED,
+    quantization: Quantization | Callable[[Graph], Quantization] = DEFAULT,
     after_pass: Callable[[str, Graph], None] = lambda name, graph: None,
 ) -> Lowering:
     """Lower `graph`, pass by pass, until it is at stage `to`.
@@ -47,6 +51,8 @@ def lower(
         dt_s: length of one time step, in seconds.
         to: TIMED for float arithmetic, QUANTIZED for Loihi's integers; DISCRETE is
             what the reference executor runs as the judge of both.
+        quantization: how to choose integers, or what says so when it has the TIMED
+            graph, as a calibration must.
         after_pass: called with each pass's name and result, to dump or to verify.
 
     Raises:
@@ -54,10 +60,12 @@ def lower(
     """
     passes: tuple[tuple[str, Stage, Pass], ...] = (
         ("discretize", Stage.DISCRETE, partial(discretize, dt_s=dt_s)),
+        ("merge_soft_resets", Stage.DISCRETE, merge_soft_resets),
         ("fold_connections", Stage.DISCRETE, fold_connections),
         ("align_weights", Stage.DISCRETE, align_weights),
         ("balance_delays", Stage.TIMED, balance_delays),
-        ("quantize", Stage.QUANTIZED, quantize),
+        ("relay_long_delays", Stage.QUANTIZED, relay_long_delays),
+        ("quantize", Stage.QUANTIZED, partial(_quantize, quantization)),
     )
     log = []
     for name, needed_for, run in passes:
@@ -67,3 +75,11 @@ def lower(
             log.append(PassRecord(name, time.perf_counter() - start))
             after_pass(name, graph)
     return Lowering(graph, tuple(log))
+
+
+def _quantize(
+    quantization: Quantization | Callable[[Graph], Quantization], graph: Graph
+) -> Graph:
+    if isinstance(quantization, Quantization):
+        return quantize(graph, quantization)
+    return quantize(graph, quantization(graph))

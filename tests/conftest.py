@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +29,9 @@ from spikewright.nodes import (
 
 DT_S = 1e-3
 MakeGraph = Callable[[int], Graph]
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+random_graphs = import_module("random_graphs")
 
 
 def _dyadic(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -131,6 +137,18 @@ def decimal_graph() -> MakeGraph:
 def make_graph() -> MakeGraph:
     """Return a CONTINUOUS graph with dyadic weights for a seed."""
     return _branching
+
+
+@pytest.fixture(scope="session")
+def any_graph() -> MakeGraph:
+    """Return a CONTINUOUS graph of any node kinds, with dyadic numbers, for a seed."""
+    return random_graphs.random_graph
+
+
+@pytest.fixture(scope="session")
+def any_inputs() -> Callable[..., dict[str, np.ndarray]]:
+    """Return random spikes by Input: of (graph, seed, samples, steps)."""
+    return random_graphs.random_inputs
 
 
 @pytest.fixture

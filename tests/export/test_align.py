@@ -6,11 +6,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spikewright.bounds import CHUNK
 from spikewright.export.align import align_weights
 from spikewright.export.discretize import discretize
 from spikewright.export.fold import fold_connections
-from spikewright.graph import Graph
-from spikewright.nodes import DenseSynapses, SpikingNeurons
+from spikewright.graph import Edge, Graph, Stage
+from spikewright.linear import fan_in, to_sparse
+from spikewright.nodes import (
+    SYNAPSES,
+    ChannelSynapses,
+    ConvSynapses,
+    DenseSynapses,
+    DiagonalSynapses,
+    Input,
+    Node,
+    Output,
+    SpikingNeurons,
+    Synapses,
+    TokenSynapses,
+)
 
 
 def _aligned(graph: Graph, dt_s: float) -> tuple[Graph, Graph]:
@@ -54,16 +68,103 @@ def test_a_weight_moves_by_half_a_grid_step_at_most(
             assert np.abs(after.weight - node.weight).max() <= 2.0**-49
 
 
+# --- every kind of synapses ----------------------------------------------------------
+
+
+def _into_one(**synapses: Synapses) -> Graph:
+    """An Input of 12, and several ways into one Output of 12."""
+    nodes: dict[str, Node] = {"in": Input((12,)), **synapses, "out": Output((12,))}
+    edges = [(Edge("in", name), Edge(name, "out")) for name in synapses]
+    return Graph(nodes, tuple(e for pair in edges for e in pair), Stage.DISCRETE, 1e-3)
+
+
+def _weight(graph: Graph, name: str) -> np.ndarray:
+    node = graph.nodes[name]
+    assert isinstance(node, SYNAPSES)
+    return node.weight
+
+
+def _tenths(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).integers(-20, 21, shape) / 10
+
+
+KINDS: dict[str, Synapses] = {
+    "dense": DenseSynapses(_tenths(12, 12)),
+    "token": TokenSynapses(_tenths(1, 4, 4)),
+    "channel": ChannelSynapses(_tenths(4, 3, 3)),
+    "diagonal": DiagonalSynapses(_tenths(12)),
+    "conv": ConvSynapses(_tenths(3, 3, 3, 3), (3, 2, 2), padding=((1, 1), (1, 1))),
+    "sparse": to_sparse(DenseSynapses(_tenths(12, 12) * (_tenths(12, 12) > 1)), 12),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_rounded_to_one_grid(kind: str) -> None:
+    before = KINDS[kind]
+    after = _weight(align_weights(_into_one(w=before)), "w")
+    # |a| < 2**n, so multiples of 2**(n - 52) have at most 52 bits in any sum
+    bits = 52 - np.frexp(fan_in(before).max())[1]
+    np.testing.assert_array_equal(np.rint(after * 2.0**bits), after * 2.0**bits)
+    assert 0 < np.abs(after - before.weight).max() <= 2.0 ** -(bits + 1)
+
+
+def test_ways_into_one_node_share_the_grid_of_their_sum() -> None:
+    small, large = np.full(12, 0.1), np.full(12, 1000.0)
+    graph = _into_one(a=DiagonalSynapses(small), b=DiagonalSynapses(large))
+    # 1000.1 < 2**10, so the grid is 2**-42
+    assert _weight(align_weights(graph), "a")[0] == round(0.1 * 2**42) / 2**42
+
+
+def test_weights_on_the_grid_are_not_copied() -> None:
+    even = DiagonalSynapses(np.full(12, 0.25))
+    graph = _into_one(a=even, b=DiagonalSynapses(np.full(12, 0.1)))
+    aligned = align_weights(graph)
+    assert _weight(aligned, "a") is even.weight
+    assert _weight(aligned, "b") is not _weight(graph, "b")
+
+
+def test_one_weight_that_moves_moves_alone() -> None:
+    # in the last of several chunks
+    weight = np.full((12, CHUNK // 4), 0.5)
+    weight[-1, -1] = 0.1
+    nodes: dict[str, Node] = {
+        "in": Input((CHUNK // 4,)),
+        "w": DenseSynapses(weight),
+        "out": Output((12,)),
+    }
+    edges = (Edge("in", "w"), Edge("w", "out"))
+    moved = _weight(align_weights(Graph(nodes, edges, Stage.DISCRETE, 1e-3)), "w")
+    (place,) = np.argwhere(moved != weight)
+    assert place.tolist() == [11, CHUNK // 4 - 1]
+
+
+def test_every_output_is_aligned() -> None:
+    nodes: dict[str, Node] = {"in": Input((1,))}
+    for name in ("a", "b"):
+        nodes |= {f"w_{name}": DiagonalSynapses(np.full(1, 1 / 3)), name: Output((1,))}
+    edges = [(Edge("in", f"w_{name}"), Edge(f"w_{name}", name)) for name in ("a", "b")]
+    every = tuple(edge for pair in edges for edge in pair)
+    aligned = align_weights(Graph(nodes, every, Stage.DISCRETE, 1e-3))
+    # 1 / 3 < 2**-1, so the grid is 2**-53
+    for name in ("w_a", "w_b"):
+        assert _weight(aligned, name)[0] == round(2**53 / 3) / 2**53
+
+
+# --- neurons -------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("decay", [0.9, 0.1, 1 / 3])
-def test_a_decay_is_what_lava_makes_of_it(
-    decay: float, decimal_graph: Callable[[int], Graph], dt_s: float
-) -> None:
-    folded, _ = _aligned(decimal_graph(0), dt_s)
-    neurons = folded.nodes["lif1"]
-    assert isinstance(neurons, SpikingNeurons)
-    nodes = {**folded.nodes, "lif1": replace(neurons, decay=np.full(8, decay))}
-    aligned = align_weights(Graph(nodes, folded.edges, folded.stage, folded.dt_s))
-    after = aligned.nodes["lif1"]
+def test_decays_are_what_lava_makes_of_them(decay: float) -> None:
+    ones = np.ones(12)
+    neurons = SpikingNeurons(decay * ones, ones, 0 * ones, decay / 2 * ones, ones / 3)
+    nodes = {"n": neurons, "out": Output((12,))}
+    graph = _into_one(w=KINDS["dense"])
+    edges = (Edge("in", "w"), Edge("w", "n"), Edge("n", "out"))
+    aligned = align_weights(Graph({**graph.nodes, **nodes}, edges, graph.stage, 1e-3))
+    after = aligned.nodes["n"]
     assert isinstance(after, SpikingNeurons)
-    np.testing.assert_array_equal(1.0 - (1.0 - after.decay), after.decay)
-    np.testing.assert_allclose(after.decay, decay, rtol=0, atol=2.0**-54)
+    for each, wanted in ((after.decay, decay), (after.current_decay, decay / 2)):
+        np.testing.assert_array_equal(1.0 - (1.0 - each), each)
+        np.testing.assert_allclose(each, wanted, rtol=0, atol=2.0**-54)
+    assert after.drop is neurons.drop
+    assert after.threshold is neurons.threshold

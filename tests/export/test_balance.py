@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from spikewright.errors import GraphError
 from spikewright.export.balance import balance_delays
+from spikewright.export.discretize import discretize
+from spikewright.export.fold import fold_connections
 from spikewright.export.lower import lower
 from spikewright.graph import Edge, Graph, Stage
 from spikewright.nodes import (
@@ -111,6 +115,71 @@ def test_two_direct_edges_into_the_output_keep_their_own_delays() -> None:
     )
     trace = run_reference(graph, np.array([1, 0, 0, 0]).reshape(1, 4, 1))
     np.testing.assert_array_equal(trace.output.ravel(), [1, 0, 1, 0])
+
+
+def test_every_output_has_its_own_arrival() -> None:
+    graph = _timed(
+        {
+            "input": Input((1,)),
+            "n1": Threshold(np.zeros(1)),
+            "n2": Threshold(np.zeros(1)),
+            "early": Output((1,)),
+            "late": Output((1,)),
+        },
+        ("input", "n1"),
+        ("n1", "early"),
+        ("n1", "n2"),
+        ("n2", "late"),
+    )
+    assert (graph.arrival["early"], graph.arrival["late"]) == (1, 2)
+    trace = run_reference(graph, np.array([1, 0, 1]).reshape(1, 3, 1))
+    for output in trace.outputs.values():
+        np.testing.assert_array_equal(output.ravel(), [1, 0, 1])
+
+
+def test_every_input_arrives_at_once() -> None:
+    # b is one synapse nearer to the AND than a, and waits
+    graph = _timed(
+        {
+            "a": Input((1,)),
+            "b": Input((1,)),
+            "n": Threshold(np.zeros(1)),
+            "and": Threshold(np.full(1, 1.5)),
+            "output": Output((1,)),
+        },
+        ("a", "n"),
+        ("n", "and"),
+        ("b", "and"),
+        ("and", "output"),
+    )
+    assert (graph.arrival["a"], graph.arrival["b"], graph.arrival["and"]) == (0, 0, 2)
+    assert _delay(graph, "b", "b_to_and") == 1
+    inputs = {"a": np.array([1, 1, 0, 0]), "b": np.array([1, 0, 1, 0])}
+    trace = run_reference(graph, {k: v.reshape(1, 4, 1) for k, v in inputs.items()})
+    np.testing.assert_array_equal(trace.output.ravel(), [1, 0, 0, 0])
+
+
+def _long_chain(*more: tuple[str, str]) -> Graph:
+    """2,000 populations in a row, the edges from last to first; folded."""
+    nodes: dict[str, Node] = {"input": Input((1,))}
+    nodes |= {f"n{i}": Threshold(np.zeros(1)) for i in range(2000)}
+    nodes["output"] = Output((1,))
+    pairs = [*pairwise(nodes), *more]
+    graph = Graph(nodes, tuple(Edge(*pair) for pair in pairs), Stage.CONTINUOUS)
+    folded = fold_connections(discretize(graph, dt_s=DT_S))
+    edges = tuple(reversed(folded.edges))
+    return Graph(folded.nodes, edges, Stage.DISCRETE, DT_S)
+
+
+def test_a_long_chain_in_the_worst_order_is_timed() -> None:
+    arrival = balance_delays(_long_chain()).arrival
+    assert [arrival[f"n{i}"] for i in range(2000)] == list(range(1, 2001))
+    assert arrival["output"] == 2000
+
+
+def test_a_short_loop_in_a_long_chain_is_named() -> None:
+    with pytest.raises(GraphError, match=r"loop through n1000, n1001, n1002: "):
+        balance_delays(_long_chain(("n1002", "n1000")))
 
 
 def _two_cycle(*, delayed: bool) -> Graph:

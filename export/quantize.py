@@ -9,27 +9,22 @@ exponent that fills eight bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from spikewright.bounds import StateRange, Sums, hops_by_target, state_range
 from spikewright.errors import GraphError
 from spikewright.export.compose import scale_rows
+from spikewright.export.gains import row_gains
+from spikewright.export.neuron_registers import Floats, constants_of, registers_of
+from spikewright.export.rounding import DEFAULT, Quantization
+from spikewright.export.scaling import Projection, fit, lost, project
 from spikewright.graph import Graph, Stage
-from spikewright.hops import Hop, hops
-from spikewright.loihi import (
-    DECAY_ONE,
-    MAX_CURRENT,
-    MAX_DELAY,
-    MAX_EXPONENT,
-    MAX_MESSAGE,
-    MAX_THRESHOLD,
-    STATE_BITS,
-    largest_growth,
-    largest_sum,
-    weight_limit,
-)
+from spikewright.hops import Hop
+from spikewright.loihi import MAX_DELAY, MAX_MESSAGE, STATE_BITS
 from spikewright.nodes import (
     GRADED,
     FloatArray,
@@ -39,46 +34,51 @@ from spikewright.nodes import (
     QuantizedIntegrators,
     QuantizedNeurons,
     SpikingNeurons,
-    Synapses,
 )
 
-FINEST_BITS = 17
-"""the largest threshold has 17 bits, and so has the largest weight with its exponent"""
 HEADROOM_STEPS = 64
-"""Steps of the worst input that a population without leak must survive."""
+"""steps of the worst input for which every population has room"""
+MARGIN = 2.0
+"""how many times what was measured a calibrated state may reach: one bit more"""
 
 
-@dataclass(frozen=True, eq=False)
-class _Fan:
-    """What arrives at one node, in integers."""
-
-    synapses: Mapping[str, Synapses]
-    """by name"""
-    bits: int
-    """scale = 2**bits"""
-
-
-def quantize(graph: Graph) -> Graph:
-    """Round weights to 8 bits, decays to 12 and thresholds to 17; nothing is clipped.
+def quantize(graph: Graph, choices: Quantization = DEFAULT) -> Graph:
+    """Round weights to 8 bits, decays to 12, thresholds and drops to 17.
 
     TIMED to QUANTIZED. The scale of a population is the largest power of two for which
-    the worst binary input still fits Loihi's 24-bit registers: |a| < 2**17, and less
-    where v accumulates, without leak over `HEADROOM_STEPS` steps. What a longer sample
-    could do is watched at run time.
+    the worst input of spikes, `HEADROOM_STEPS` long, fits Loihi's 24-bit registers; or,
+    with a calibration, for which `MARGIN` times what was measured does. What goes
+    further is detected at run time. Weights saturate only if the choices allow it.
 
     Raises:
-        GraphError: thresholds, decays or delays that one Loihi population cannot have;
-            a threshold, a decay or all weights of a projection would round to nothing;
-            or graded signals go into synapses.
+        GraphError: a threshold, drop or decay, or all weights of a projection, would
+            round to nothing; only some thresholds of a population are 0; a delay is too
+            long; a population has a bias of its own; graded signals go into synapses,
+            or meet others in an Output; or the calibration is not of this graph.
     """
     graph.expect(Stage.TIMED)
     _refuse_long_delays(graph)
-    every = tuple(hops(graph))
+    into = hops_by_target(graph)
     nodes: dict[str, Node] = dict(graph.nodes)
-    for name in [*graph.populations(), graph.output_name]:  # the Output takes scales
-        arriving = [hop for hop in every if hop.target == name]
-        nodes.update(_quantize_target(graph, name, nodes, arriving))
+    for name in [*graph.populations(), *graph.outputs]:  # an Output takes scales
+        target = _Target(graph, name, into[name], choices)
+        match graph.nodes[name]:
+            case SpikingNeurons() | Integrators() as node:
+                nodes |= _quantize_population(target, node)
+            case Output() as node:
+                direct = [nodes[hop.source] for hop in into[name] if not hop.synapses]
+                nodes |= _quantize_output(target, node, direct)
     return Graph(nodes, graph.edges, Stage.QUANTIZED, graph.dt_s, graph.arrival)
+
+
+@dataclass(frozen=True, eq=False)
+class _Target:
+    """A population or Output, and what arrives there."""
+
+    graph: Graph
+    name: str
+    arriving: Sequence[Hop]
+    choices: Quantization
 
 
 def _refuse_long_delays(graph: Graph) -> None:
@@ -90,178 +90,127 @@ def _refuse_long_delays(graph: Graph) -> None:
             )
 
 
-def _quantize_target(
-    graph: Graph, name: str, done: Mapping[str, Node], arriving: list[Hop]
-) -> dict[str, Node]:
-    """Return the integer forms of a population or Output and of its synapses.
-
-    `done` holds the integer forms of the populations before it.
-    """
-    match graph.nodes[name]:
-        case SpikingNeurons() as node:
-            scaled, threshold = _unit_threshold(graph, name, node, arriving)
-            decay = _shared(name, "decay", node.decay)
-            fan = _fit(name, scaled, _current_limit(decay), threshold)
-            vth = round(threshold * 2.0**fan.bits)
-            if threshold > 0 and vth == 0:
-                raise _lost(name, f"threshold {threshold:g}")
-            neurons = QuantizedNeurons(node.shape, _dv(name, decay), vth, 2.0**fan.bits)
-            return {name: neurons, **fan.synapses}
-        case Integrators() as node:
-            decay = _shared(name, "decay", node.decay)
-            scaled = _rows(graph, name, arriving, node.gain)
-            fan = _fit(name, scaled, _current_limit(decay), 0.0)
-            integrators = QuantizedIntegrators(
-                node.shape, _dv(name, decay), 2.0**fan.bits
-            )
-            return {name: integrators, **fan.synapses}
-        case Output() as node:
-            direct = [done[hop.source] for hop in arriving if hop.latency == 0]
-            return _quantize_output(graph, name, node, arriving, direct)
-        case _:
-            return {}
+# --- populations ---------------------------------------------------------------------
 
 
-def _quantize_output(
-    graph: Graph,
-    name: str,
-    node: Output,
-    arriving: list[Hop],
-    direct: list[Node],
-) -> dict[str, Node]:
-    """Give the Output the scale of what it receives."""
-    graded = [each for each in direct if isinstance(each, QuantizedIntegrators)]
-    if graded and len(arriving) > 1:
-        raise GraphError(
-            f"output '{name}': an LI or I and another signal cannot be summed as "
-            "integers of different scale; give each its own Affine into one LI"
-        )
-    if graded:
-        units = graded[0].scale * 2**STATE_BITS
-        return {name: replace(node, scale=1.0 / units)}
-    if direct:
-        return {}
-    ones = np.ones(node.shape)
-    fan = _fit(name, _rows(graph, name, arriving, ones), MAX_MESSAGE, 0.0)
-    return {name: replace(node, scale=2.0**-fan.bits), **fan.synapses}
+def _quantize_population(target: _Target, node: Floats) -> dict[str, Node]:
+    """Return the integer forms of a population and of the synapses into it."""
+    gains = row_gains(target.name, node)
+    registers = registers_of(target.name, node)
+    measured = _measured(target, gains)
+
+    def has_room(bits: int, sums: Sums) -> bool:
+        worst = state_range(registers(bits), sums, HEADROOM_STEPS)
+        return _smaller(worst, measured, bits).fits
+
+    found = fit(
+        target.name,
+        _projections(target, gains),
+        constants_of(node),
+        has_room,
+        gains.size,
+        target.choices,
+    )
+    integers = registers(found.bits)
+    _refuse_lost_constants(target.name, node, integers, found.bits)
+    return {target.name: integers, **found.synapses}
 
 
-def _unit_threshold(
-    graph: Graph, name: str, node: SpikingNeurons, arriving: list[Hop]
-) -> tuple[dict[str, Synapses], float]:
-    """Return synapses scaled so that one threshold serves the population.
-
-    A Loihi population has one threshold; a neuron with another one gets its weights
-    multiplied by the ratio, which changes no spike.
-    """
-    threshold = float(node.threshold.max())
-    if threshold == 0:
-        return _rows(graph, name, arriving, np.ones(node.shape)), 0.0
-    if np.any(node.threshold == 0):
-        raise GraphError(
-            f"node '{name}': some thresholds are 0 and some are not; one Loihi "
-            "population has one threshold; split the population"
-        )
-    return _rows(graph, name, arriving, threshold / node.threshold), threshold
-
-
-def _rows(
-    graph: Graph, name: str, arriving: list[Hop], factor: FloatArray
-) -> dict[str, Synapses]:
-    scaled: dict[str, Synapses] = {}
-    for hop in arriving:
-        if isinstance(graph.nodes[hop.source], GRADED):
+def _projections(target: _Target, gains: FloatArray) -> list[Projection]:
+    """Return what arrives, with the gains multiplied in, each with its unit."""
+    graph = target.graph
+    times = Counter(hop.first.target for hop in target.arriving)
+    found: dict[str, Projection] = {}
+    for hop in target.arriving:
+        source, name = graph.nodes[hop.source], hop.first.target
+        if isinstance(source, GRADED):
             raise GraphError(
-                f"node '{name}': '{hop.source}' sends numbers (LI or I), and integer "
-                "synapses take spikes; put a Threshold or a spiking neuron between"
+                f"node '{target.name}': '{hop.source}' sends numbers (LI or I), and "
+                "integer synapses take spikes; put a Threshold or a spiking neuron "
+                "between"
             )
-        assert hop.synapses is not None  # noqa: S101 - only the Output takes plain edges
-        rows = scale_rows(hop.synapses, factor)
-        if rows is None:
-            raise GraphError(
-                f"node '{name}': its tokens share the weights of '{hop.first.target}' "
-                "but not their threshold or gain; make it equal for all tokens"
-            )
-        scaled[hop.first.target] = rows
-    return scaled
+        if hop.synapses is not None and name not in found:
+            size = math.prod(source.shape)  # type: ignore[union-attr]  # a population
+            scaled = scale_rows(hop.synapses, gains, size)
+            found[name] = project(name, scaled, times[name], target.choices)
+    return list(found.values())
 
 
-def _shared(name: str, what: str, values: FloatArray) -> float:
-    if np.any(values != values.flat[0]):
+def _refuse_lost_constants(name: str, node: Floats, made: Node, bits: int) -> None:
+    if not isinstance(node, SpikingNeurons) or not isinstance(made, QuantizedNeurons):
+        return
+    if made.vth == 0 < node.threshold.max():
+        raise lost(name, f"threshold {node.threshold.max():g}", bits)
+    if node.drop is not None and np.any((np.asarray(made.drop) == 0) & (node.drop > 0)):
+        raise lost(name, f"drop {node.drop[node.drop > 0].min():g}", bits)
+
+
+# --- calibration ---------------------------------------------------------------------
+
+
+def _measured(target: _Target, gains: FloatArray) -> StateRange | None:
+    """Return what the calibration measured of a target, its gains multiplied in."""
+    if target.choices.calibration is None:
+        return None
+    found = target.choices.calibration.get(target.name)
+    if found is None or found.a.shape != gains.shape:
         raise GraphError(
-            f"node '{name}': {what} differs between neurons ({values.min():g} to "
-            f"{values.max():g}); a Loihi population shares one; split the population"
+            f"node '{target.name}': the calibration has nothing of its shape "
+            f"{gains.shape}; measure it on this graph with measure_ranges"
         )
-    return float(values.flat[0])
-
-
-def _dv(name: str, decay: float) -> int:
-    """Return the decay in 1 / 4096; refuse one that would become 1 or 0."""
-    dv = round((1.0 - decay) * DECAY_ONE)
-    if (dv == 0 and decay < 1) or (dv == DECAY_ONE and decay > 0):
-        raise GraphError(
-            f"node '{name}': decay {decay:g} would round to {1 - dv / DECAY_ONE:g}, as "
-            f"Loihi keeps it in units of 1 / {DECAY_ONE}; choose another --dt"
-        )
-    return dv
-
-
-def _lost(name: str, what: str) -> GraphError:
-    return GraphError(
-        f"node '{name}': {what} would round to 0 beside weights that are so much "
-        "larger; bring what arrives at the population to one order of magnitude"
+    factor = np.abs(gains)
+    return StateRange(
+        *((each * factor).reshape(-1) for each in (found.a, found.u, found.v))
     )
 
 
-def _current_limit(decay: float) -> float:
-    """Return the |a| below which v cannot leave its register."""
-    return MAX_CURRENT / largest_growth(decay, HEADROOM_STEPS)
+def _smaller(worst: StateRange, measured: StateRange | None, bits: int) -> StateRange:
+    """Return the smaller of the worst input and what was measured with its margin."""
+    if measured is None:
+        return worst
+    margin = MARGIN * 2.0**bits
+    return StateRange(
+        np.minimum(worst.a, measured.a * margin),
+        np.minimum(worst.u, measured.u * margin),
+        np.minimum(worst.v, measured.v * margin),
+    )
 
 
-def _fit(
-    name: str, synapses: Mapping[str, Synapses], limit: float, threshold: float
-) -> _Fan:
-    """Return the largest power-of-two scale under which everything fits."""
-    largest = max([threshold, *map(_largest_weight, synapses.values())])
-    if not largest:
-        return _Fan(_round(synapses, 0), 0)
-    finest = FINEST_BITS - math.frexp(largest)[1]
-    for bits in range(finest, finest - 2 * FINEST_BITS, -1):
-        if threshold * 2.0**bits > MAX_THRESHOLD or any(
-            _exponent(each, bits) > MAX_EXPONENT for each in synapses.values()
-        ):
-            continue
-        rounded = _round(synapses, bits)
-        if largest_sum(rounded.values()) < limit:
-            _refuse_lost_weights(name, synapses, rounded)
-            return _Fan(rounded, bits)
-    raise GraphError(f"node '{name}': its weights fit no scale of Loihi's registers")
+# --- Outputs -------------------------------------------------------------------------
 
 
-def _largest_weight(synapses: Synapses) -> float:
-    return float(np.abs(synapses.weight).max(initial=0.0))
+def _quantize_output(
+    target: _Target, node: Output, direct: Sequence[Node]
+) -> dict[str, Node]:
+    """Give an Output the scale of what it receives.
 
+    `direct` holds the integer forms of the populations that reach it without synapses.
+    """
+    graded = [each for each in direct if isinstance(each, QuantizedIntegrators)]
+    is_mixed = 0 < len(direct) < len(target.arriving)
+    if is_mixed or (graded and len(direct) > 1):
+        raise GraphError(
+            f"output '{target.name}': an LI or I, or plain spikes, and another signal "
+            "cannot be summed as integers of different scale; give each its own Affine "
+            "into one LI"
+        )
+    if graded:
+        return {target.name: replace(node, scale=2.0**-STATE_BITS / graded[0].scale)}
+    if direct:
+        return {}
+    gains = row_gains(target.name, node)
+    measured = _measured(target, gains)
 
-def _refuse_lost_weights(
-    name: str, synapses: Mapping[str, Synapses], rounded: Mapping[str, Synapses]
-) -> None:
-    for key, each in synapses.items():
-        if np.any(each.weight) and not np.any(rounded[key].weight):
-            raise _lost(name, f"every weight of '{key}'")
+    def has_room(bits: int, sums: Sums) -> bool:
+        reached = StateRange(np.maximum(*sums), np.zeros(1), np.zeros(1))
+        return bool(np.all(_smaller(reached, measured, bits).a < MAX_MESSAGE))
 
-
-def _exponent(synapses: Synapses, bits: int) -> int:
-    """Return the smallest exponent with which the largest weight has eight bits."""
-    largest = _largest_weight(synapses) * 2.0**bits
-    if largest == 0:
-        return 0
-    return max(0, math.ceil(math.log2(largest / weight_limit(synapses.weight))))
-
-
-def _round(synapses: Mapping[str, Synapses], bits: int) -> dict[str, Synapses]:
-    rounded = {}
-    for name, each in synapses.items():
-        exponent = _exponent(each, bits)
-        weight = np.rint(each.weight * 2.0 ** (bits - exponent))
-        rounded[name] = replace(each, weight=weight.astype(np.int64), exponent=exponent)
-    return rounded
+    found = fit(
+        target.name,
+        _projections(target, gains),
+        (),
+        has_room,
+        gains.size,
+        target.choices,
+    )
+    return {target.name: replace(node, scale=2.0**-found.bits), **found.synapses}

@@ -1,72 +1,62 @@
-"""What a graph uses of Loihi's registers, and whether a run could leave them."""
+"""Whether a run could leave Loihi's registers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
 
+import numpy as np
+
+from spikewright.bounds import hops_by_target, input_sums, state_range
 from spikewright.graph import Graph, Stage
-from spikewright.loihi import (
-    DECAY_ONE,
-    MAX_CURRENT,
-    MAX_MESSAGE,
-    largest_growth,
-    largest_sum,
-)
-from spikewright.nodes import SYNAPSES, Output, QuantizedIntegrators, QuantizedNeurons
+from spikewright.hops import Hop, hops
+from spikewright.loihi import MAX_MESSAGE
+from spikewright.nodes import Input, Output, QuantizedIntegrators, QuantizedNeurons
 
 
 def may_overflow(graph: Graph, steps: int) -> bool:
-    """Say whether some binary input of `steps` steps could overflow a register.
+    """Say whether some input of spikes, `steps` steps long, could overflow a register.
 
     Lava wraps and saturates in silence, so a run that might is computed in the integer
-    simulator first, which raises.
+    simulator first, which raises. True may be a false alarm; False is certain, also for
+    the steps after a sample in which the graph runs empty.
     """
     graph.expect(Stage.QUANTIZED)
-    return any(_may_overflow(graph, name, steps) for name in graph.nodes)
+    into = hops_by_target(graph)
+    last = max(graph.arrival.values(), default=0)
+    first = graph.arrival if _is_quiet_before_arrival(graph) else {}
+    return any(
+        _may_overflow(graph, name, into[name], steps + last - first.get(name, 0))
+        for name in graph.nodes
+    )
 
 
-def _may_overflow(graph: Graph, name: str, steps: int) -> bool:
+def _is_quiet_before_arrival(graph: Graph) -> bool:
+    """Say whether nothing reaches a population before its arrival.
+
+    So it is if no connection brings a signal before its target's arrival, and no neuron
+    fires at rest. The rest of a run, until the last population has seen the whole
+    sample, belongs to loops and to neurons that remember.
+    """
+    nodes = graph.nodes.values()
+    vths = [node.vth for node in nodes if isinstance(node, QuantizedNeurons)]
+    return min(vths, default=0) >= 0 and all(
+        _sends_from(graph, hop.source) + hop.first.delay + hop.latency
+        >= graph.arrival[hop.target]
+        for hop in hops(graph)
+    )
+
+
+def _sends_from(graph: Graph, name: str) -> int:
+    return 0 if isinstance(graph.nodes[name], Input) else graph.arrival[name]
+
+
+def _may_overflow(graph: Graph, name: str, arriving: Sequence[Hop], steps: int) -> bool:
     node = graph.nodes[name]
     if isinstance(node, Output):
-        return _largest_input(graph, name) >= MAX_MESSAGE
+        sums = input_sums(graph, arriving, math.prod(node.shape))
+        return bool(np.max(sums, initial=0) >= MAX_MESSAGE)
     if isinstance(node, QuantizedNeurons | QuantizedIntegrators):
-        growth = largest_growth(1.0 - node.dv / DECAY_ONE, steps)
-        return _largest_input(graph, name) * growth >= MAX_CURRENT
+        sums = input_sums(graph, arriving, math.prod(node.shape))
+        return not state_range(node, sums, steps).fits
     return False
-
-
-def _largest_input(graph: Graph, name: str) -> float:
-    sources = [graph.nodes[edge.source] for edge in graph.into(name)]
-    return largest_sum(each for each in sources if isinstance(each, SYNAPSES))
-
-
-@dataclass(frozen=True)
-class RegisterUse:
-    """What a population uses of its registers."""
-
-    scale: float
-    """integer units worth 1 of the float graph"""
-    threshold: int
-    """of 2**17 - 1; 0 for an integrator"""
-    largest_input: float
-    """bound on |a| over all binary inputs"""
-    share: float
-    """of that bound in what the register of the input holds, 2**17"""
-
-
-def register_use(graph: Graph) -> dict[str, RegisterUse]:
-    """Return what each population of a QUANTIZED graph uses of its registers."""
-    graph.expect(Stage.QUANTIZED)
-    return {
-        name: _use(graph, name, node)
-        for name, node in graph.nodes.items()
-        if isinstance(node, QuantizedNeurons | QuantizedIntegrators)
-    }
-
-
-def _use(
-    graph: Graph, name: str, node: QuantizedNeurons | QuantizedIntegrators
-) -> RegisterUse:
-    largest = _largest_input(graph, name)
-    vth = node.vth if isinstance(node, QuantizedNeurons) else 0
-    return RegisterUse(node.scale, vth, largest, largest / MAX_CURRENT)

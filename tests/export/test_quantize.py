@@ -19,6 +19,7 @@ from spikewright.nodes import (
     Output,
     QuantizedIntegrators,
     QuantizedNeurons,
+    SparseSynapses,
     SpikingNeurons,
     Synapses,
     TokenSynapses,
@@ -58,9 +59,10 @@ def _quantized(weight: list[list[float]], **neuron: float) -> tuple[Synapses, No
 
 
 def test_the_scale_is_the_largest_that_fits_by_hand() -> None:
-    # Worst |a| = 1.5 + 0.5 = 2 per unit of scale; decay 1/2 lets v grow to twice that,
-    # so 2 * scale < 2**17 / 2 -> scale < 2**15 -> 2**14.
-    # Largest weight 1.5 * 2**14 = 24576 = 192 * 2**7; one sign, so 255 is the limit.
+    # Worst |a| = 1.5 + 0.5 = 2 per unit of scale, on half of what is left below the
+    # threshold of 1: v <= 2.5, so 2.5 * scale < 2**17 -> scale < 52429 -> 2**15.
+    # Largest weight 1.5 * 2**14 = 24576 = 192 * 2**7, and 2**15 would need 384; one
+    # sign, so 255 is the limit, and with the largest exponent, 7, the scale is 2**14.
     synapses, neurons = _quantized([[1.5, 0.5]])
     assert isinstance(neurons, QuantizedNeurons)
     assert (neurons.scale, neurons.vth, neurons.dv) == (2**14, 2**14, 2048)
@@ -69,7 +71,7 @@ def test_the_scale_is_the_largest_that_fits_by_hand() -> None:
 
 
 def test_mixed_signs_leave_seven_bits() -> None:
-    # 1.5 * 2**s / 2**7 <= 127 -> 2**s <= 10837 -> 2**13; |a| alone would allow 2**14.
+    # 1.5 * 2**s / 2**7 <= 127 -> 2**s <= 10837 -> 2**13; |a| alone would allow 2**15.
     synapses, neurons = _quantized([[1.5, -0.5]])
     assert isinstance(neurons, QuantizedNeurons)
     assert neurons.scale == 2**13
@@ -79,10 +81,28 @@ def test_mixed_signs_leave_seven_bits() -> None:
 
 def test_a_population_that_never_forgets_gets_headroom() -> None:
     # Decay 1: 64 steps of the worst input must fit: 2 * scale * 64 < 2**17 -> 2**9.
-    _, neurons = _quantized([[1.5, 0.5]], decay=1.0)
+    _, neurons = _quantized([[-1.5, -0.5]], decay=1.0)
     assert isinstance(neurons, QuantizedNeurons)
     assert neurons.scale == 2**9
     assert neurons.dv == 0
+
+
+def test_a_reset_needs_no_headroom() -> None:
+    # Upwards v ends at the threshold and one input: 1 + 2, so only the exponent limits.
+    _, neurons = _quantized([[1.5, 0.5]], decay=1.0)
+    assert isinstance(neurons, QuantizedNeurons)
+    assert neurons.scale == 2**14
+
+
+def test_the_signs_of_an_input_never_meet() -> None:
+    # 48 up or 48 down, but never 96: with a decay of 0, 48 * scale < 2**17 -> 2**11.
+    # The sum of all magnitudes, 96, would leave 2**10 only. 1 * 2**11 = 64 << 5.
+    weight = [[1.0] * 48 + [-1.0] * 48]
+    synapses, neurons = _quantized(weight, decay=0.0, threshold=0.5)
+    assert isinstance(neurons, QuantizedNeurons)
+    assert neurons.scale == 2**11
+    np.testing.assert_array_equal(np.abs(synapses.weight), 64)
+    assert synapses.exponent == 5
 
 
 def test_the_threshold_register_limits_the_scale() -> None:
@@ -186,9 +206,41 @@ def test_thresholds_of_zero_stay_zero() -> None:
 
 
 REFUSALS = {
-    "decay differs": (
-        SpikingNeurons(np.array([0.5, 0.25]), np.ones(2), np.zeros(2)),
-        "node 'n': decay differs between neurons",
+    "a bias": (
+        SpikingNeurons(np.full(2, 0.5), np.ones(2), np.array([0.0, 0.5])),
+        "node 'n': has a bias or a start of its own",
+    ),
+    "a start": (
+        SpikingNeurons(np.full(2, 0.5), np.ones(2), np.zeros(2), start=np.ones(2)),
+        "node 'n': has a bias or a start of its own",
+    ),
+    "a bias of an LI": (
+        Integrators(np.full(2, 0.5), np.ones(2), np.ones(2)),
+        "node 'n': has a bias or a start of its own",
+    ),
+    "a threshold below 0": (
+        SpikingNeurons(np.full(2, 0.5), np.array([-1.0, 1.0]), np.zeros(2)),
+        "a threshold of -1 fires at rest",
+    ),
+    "a drop below 0": (
+        SpikingNeurons(np.full(2, 0.5), np.ones(2), np.zeros(2), drop=-np.ones(2)),
+        "a drop of -1 would raise the potential",
+    ),
+    "a drop that vanishes": (
+        SpikingNeurons(
+            np.full(2, 0.5), np.ones(2), np.zeros(2), drop=np.array([1.0, 1e-9])
+        ),
+        "node 'n': drop 1e-09 would round to 0",
+    ),
+    "a decay above 1": (
+        SpikingNeurons(np.array([0.5, 1.5]), np.ones(2), np.zeros(2)),
+        "decay 0.5 to 1.5; allowed: 0 to 1",
+    ),
+    "a current that would be forgotten": (
+        SpikingNeurons(
+            np.full(2, 0.5), np.ones(2), np.zeros(2), np.array([0.5, 0.0001])
+        ),
+        "node 'n': current_decay 0.0001 would round to 0",
     ),
     "some thresholds 0": (
         SpikingNeurons(np.full(2, 0.5), np.array([0.0, 1.0]), np.zeros(2)),
@@ -204,12 +256,20 @@ def test_what_one_loihi_population_cannot_have_is_refused(case: str) -> None:
         quantize(_graph(DenseSynapses(np.ones((2, 1))), node))
 
 
-def test_thresholds_that_differ_between_tokens_of_shared_weights_are_refused() -> None:
+def test_thresholds_that_differ_between_tokens_write_shared_weights_out() -> None:
+    # One weight of 1 for two tokens, thresholds 1 and 2: token 0 gets a gain of 2.
     node = SpikingNeurons(
         np.full((1, 2), 0.5), np.array([[1.0, 2.0]]), np.zeros((1, 2))
     )
-    with pytest.raises(GraphError, match="its tokens share the weights of 'w'"):
-        quantize(_graph(TokenSynapses(np.ones((1, 1, 1))), node, Input((1, 2))))
+    graph = quantize(_graph(TokenSynapses(np.ones((1, 1, 1))), node, Input((1, 2))))
+    synapses, neurons = graph.nodes["w"], graph.nodes["n"]
+    assert isinstance(synapses, SparseSynapses)
+    assert isinstance(neurons, QuantizedNeurons)
+    np.testing.assert_array_equal(synapses.targets, [0, 1])
+    np.testing.assert_array_equal(synapses.sources, [0, 1])
+    value = synapses.weight * 2.0**synapses.exponent / neurons.scale
+    np.testing.assert_array_equal(value, [2, 1])
+    assert neurons.vth == 2 * neurons.scale
 
 
 def test_numbers_into_integer_synapses_are_refused() -> None:

@@ -28,7 +28,7 @@ from spikewright.hardware_profiles.report import ComparisonReport
 from spikewright.hardware_profiles.teacher import read_teacher_config
 from spikewright.nodes import SYNAPSES
 from spikewright.simulate.compare import Comparison, compare_traces
-from spikewright.simulate.run import run
+from spikewright.simulate.run import LavaOptions, run
 from spikewright.train.answer import float_logits
 from spikewright.train.load import load_student, read_json, shipped_student
 from spikewright.train.student import ChipStudent
@@ -102,8 +102,7 @@ def _travel(
                 graph,
                 encoded.inputs,
                 backend="lava",
-                runtime=args.runtime,
-                deadline_s=args.deadline,
+                lava=LavaOptions(args.runtime, deadline_s=args.deadline),
                 on_samples=show,
             )
     with clock.time("run in the integer simulator"):

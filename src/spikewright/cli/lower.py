@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from spikewright.cli.lowering import read_network
+from spikewright.cli.lowering import Network, read_network, read_signals
 from spikewright.cli.progress import say
-from spikewright.cli.simulate import read_inputs
-from spikewright.export.lower import lower
-from spikewright.files import cannot_write, check_place, write_graph
+from spikewright.cli.quantizing import (
+    as_document,
+    choices_of,
+    quantize_network,
+    table_of,
+)
+from spikewright.export.lower import Lowering, lower
+from spikewright.export.rounding import Quantization
+from spikewright.files import cannot_write, check_place, whole_file, write_graph
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.compare import Comparison, compare_traces
-from spikewright.simulate.registers import register_use
+from spikewright.simulate.inputs import Inputs
 from spikewright.simulate.run import run
 from spikewright.trace import SpikeTrace
 
@@ -31,7 +34,7 @@ ROUNDS = ("fold_connections", "align_weights", "quantize")
 class _Watch:
     """Looks at the graph after each pass."""
 
-    inputs: npt.NDArray[np.generic] | None
+    inputs: Inputs | None
     dump: Path | None
     before: SpikeTrace | None = None
     found: dict[str, Comparison] = field(default_factory=dict)
@@ -43,21 +46,34 @@ class _Watch:
         if self.inputs is not None:
             trace = run(graph, self.inputs)
             if self.before is not None:
-                self.found[name] = compare_traces(self.before, trace)
+                self.found[name] = _compare_shared(self.before, trace)
             self.before = trace
+
+
+def _compare_shared(left: SpikeTrace, right: SpikeTrace) -> Comparison:
+    """Compare the populations that a pass neither made nor removed."""
+    shared = left.spikes.keys() & right.spikes.keys()
+    return compare_traces(_only(left, shared), _only(right, shared))
+
+
+def _only(trace: SpikeTrace, names: Collection[str]) -> SpikeTrace:
+    kept = {name: each for name, each in trace.spikes.items() if name in names}
+    return replace(trace, spikes=kept)
 
 
 def run_lower(args: Namespace) -> int:
     """Lower and write the graph; 1 if a pass that rounds nothing changed a spike."""
-    check_place(args.output)
+    choices = choices_of(args)
+    for path in filter(None, (args.output, args.report)):
+        check_place(path)
     network = read_network(args.file, dt_s=args.dt)
-    watch = _Watch(None if args.verify is None else read_inputs(args.verify), args.dump)
+    watch = _Watch(_signals(args.verify, network), args.dump)
     if args.dump is not None:
         _make(args.dump)
-    lowering = lower(
-        network.graph, dt_s=network.dt_s, to=Stage[args.to.upper()], after_pass=watch
-    )
+    lowering, report = _lower(args, network, choices, watch)
     write_graph(lowering.graph, args.output)
+    if args.report is not None:
+        _write_report(args.report, report)
     summary = {
         "output": str(args.output),
         "stage": lowering.graph.stage.name,
@@ -65,10 +81,31 @@ def run_lower(args: Namespace) -> int:
         "arrival": dict(lowering.graph.arrival),
         "passes": {each.name: round(each.seconds, 4) for each in lowering.log},
         "verified": {name: _agreement(each) for name, each in watch.found.items()},
-        "registers": _registers(lowering.graph),
+        "quantization": report,
     }
     print(json.dumps(summary, indent=2) if args.json else _lines(summary))
     return _judge(watch.found)
+
+
+def _lower(
+    args: Namespace, network: Network, choices: Quantization, watch: _Watch
+) -> tuple[Lowering, dict[str, Any] | None]:
+    """Return the lowered graph, and the report if it is QUANTIZED."""
+    stage = Stage[args.to.upper()]
+    if stage is Stage.QUANTIZED:
+        inputs = _signals(args.calibrate, network)
+        done = quantize_network(network, choices, inputs, watch)
+        return done.lowering, as_document(done)
+    return lower(network.graph, dt_s=network.dt_s, to=stage, after_pass=watch), None
+
+
+def _signals(path: Path | None, network: Network) -> Inputs | None:
+    return None if path is None else read_signals(path, network.graph)
+
+
+def _write_report(path: Path, report: dict[str, Any] | None) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def _judge(found: Mapping[str, Comparison]) -> int:
@@ -104,18 +141,6 @@ def _lines(summary: dict[str, Any]) -> str:
             line += "  {mismatches} of {compared} spikes differ".format(**checked)
             line += f", first at {checked['first']}" if checked["first"] else ""
         lines.append(line)
-    if summary["registers"]:
-        width = max(map(len, summary["registers"]))
-        lines.append(f"{'population':<{width}}     scale  threshold  input at most")
-        for name, use in summary["registers"].items():
-            lines.append(
-                f"{name:<{width}} {use['scale']:9g}  {use['threshold']:9}  "
-                f"{use['largest_input']:9g} ({use['share']:.0%} of the register)"
-            )
+    if summary["quantization"] is not None:
+        lines += table_of(summary["quantization"])
     return "\n".join([*lines, "{stage}, {nodes} nodes -> {output}".format(**summary)])
-
-
-def _registers(graph: Graph) -> dict[str, dict[str, float]]:
-    if graph.stage is not Stage.QUANTIZED:
-        return {}
-    return {name: asdict(use) for name, use in register_use(graph).items()}

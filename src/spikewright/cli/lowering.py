@@ -9,8 +9,9 @@ from spikewright.errors import InputError
 from spikewright.export.deployment import Deployment, read_deployment
 from spikewright.export.lower import lower
 from spikewright.export.nir_io import read_nir, read_nir_dt
-from spikewright.files import read_graph
+from spikewright.files import read_arrays, read_graph
 from spikewright.graph import Graph, Stage
+from spikewright.simulate.inputs import Inputs
 
 STAGES = {
     ("reference", "float"): Stage.DISCRETE,
@@ -107,3 +108,23 @@ def read_lowered(path: Path, stage: Stage) -> Graph:
 def lower_network(network: Network, stage: Stage) -> Graph:
     """Lower a network to `stage`."""
     return lower(network.graph, dt_s=network.dt_s, to=stage).graph
+
+
+def read_signals(path: Path, graph: Graph) -> Inputs:
+    """Read inputs: a .npy, or a .npz with an array for each Input, by its name.
+
+    The one array of a .npz may also be called `inputs`. That they fit is checked when
+    they are run.
+
+    Raises:
+        InputError: the file is missing or damaged, or an Input has no array.
+    """
+    arrays = read_arrays(path)
+    if set(arrays) == {"inputs"} and len(graph.inputs) == 1:
+        return arrays["inputs"]
+    if set(arrays) != set(graph.inputs):
+        raise InputError(
+            f"{path}: holds {', '.join(arrays) or 'nothing'}; need an array "
+            f"(samples, steps, *input shape) for each of {', '.join(graph.inputs)}"
+        )
+    return arrays

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import math
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from spikewright.cli.check_arguments import add_check
+from spikewright.cli.common_arguments import add_deadline, add_network
+from spikewright.cli.lower_arguments import add_lower
 from spikewright.cli.progress import hush_libraries
+from spikewright.cli.simulate_arguments import add_simulate
 
 
 def build_parser() -> ArgumentParser:
@@ -22,8 +25,8 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--version", action="version", version=version)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for add in (
-        *(_demo, _train, _export, _lower),
-        *(_simulate, _report, _profile, _doctor),
+        *(_demo, _train, _export, add_check, add_lower),
+        *(add_simulate, _report, _profile, _doctor),
     ):
         verb = add(verbs)
         verb.add_argument(
@@ -53,7 +56,7 @@ def _demo(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
         help="who schedules the Lava processes: Lava's own runtime (default), or ours "
         "in one OS process, faster and bit-identical",
     )
-    _add_deadline(verb)
+    add_deadline(verb)
     verb.add_argument(
         "-o", "--output", type=Path, metavar="FOLDER", help="keep the deployment folder"
     )
@@ -116,75 +119,6 @@ def _export(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser
     return verb
 
 
-def _lower(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
-    def run(args: Namespace) -> int:
-        from spikewright.cli.lower import run_lower
-
-        return run_lower(args)
-
-    verb = verbs.add_parser("lower", help="lower a NIR graph, pass by pass")
-    verb.add_argument("file", type=Path, metavar="FILE.nir|FOLDER")
-    verb.add_argument(
-        "--to", choices=("discrete", "timed", "quantized"), default="quantized"
-    )
-    verb.add_argument(
-        "--dt", type=float, metavar="SECONDS", help="needed if the file carries none"
-    )
-    verb.add_argument(
-        "--dump-passes",
-        dest="dump",
-        type=Path,
-        metavar="FOLDER",
-        help="write the graph after each pass",
-    )
-    verb.add_argument(
-        "--verify",
-        type=Path,
-        metavar="X.npy",
-        help="simulate before and after each pass and count the spikes that differ; "
-        "exit 1 if a pass that rounds nothing changes any",
-    )
-    verb.add_argument("-o", "--output", type=Path, required=True, metavar="lowered.npz")
-    verb.set_defaults(run=run)
-    return verb
-
-
-def _simulate(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
-    def run(args: Namespace) -> int:
-        from spikewright.cli.simulate import run_simulate
-
-        return run_simulate(args)
-
-    verb = verbs.add_parser("simulate", help="lower a NIR graph and run it")
-    _add_network(verb)
-    source = verb.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--inputs", type=Path, metavar="X.npy", help="(samples, steps, *input shape)"
-    )
-    source.add_argument(
-        "--text", action="append", metavar="SENTENCE", help="for deployment folders"
-    )
-    verb.add_argument(
-        "--backend", choices=("reference", "integer", "lava"), default="integer"
-    )
-    verb.add_argument(
-        "--arithmetic",
-        choices=("float", "fixed"),
-        help="default: float for reference, fixed for lava and integer",
-    )
-    verb.add_argument("--runtime", choices=("local", "lava"), default="local")
-    verb.add_argument(
-        "--steps", type=int, metavar="N", help="use the first N steps only"
-    )
-    verb.add_argument(
-        "--dt", type=float, metavar="SECONDS", help="needed if the file carries none"
-    )
-    _add_deadline(verb)
-    verb.add_argument("-o", "--output", type=Path, required=True, metavar="trace.npz")
-    verb.set_defaults(run=run)
-    return verb
-
-
 def _report(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
     def run(args: Namespace) -> int:
         from spikewright.cli.report import run_report
@@ -192,7 +126,7 @@ def _report(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser
         return run_report(args)
 
     verb = verbs.add_parser("report", help="count a trace's operations and price them")
-    _add_network(verb)
+    add_network(verb)
     verb.add_argument(
         "trace", type=Path, metavar="trace.npz", help="what simulate wrote of it"
     )
@@ -245,33 +179,3 @@ def _doctor(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser
     )
     verb.set_defaults(run=run)
     return verb
-
-
-def _add_network(verb: ArgumentParser) -> None:
-    verb.add_argument(
-        "file",
-        type=Path,
-        metavar="FILE|FOLDER",
-        help="a .nir file, a deployment folder, or a lowered .npz",
-    )
-
-
-def _add_deadline(verb: ArgumentParser) -> None:
-    verb.add_argument(
-        "--deadline",
-        type=_seconds,
-        default=300.0,
-        metavar="SECONDS",
-        help="stop a Lava run that takes longer (default 300)",
-    )
-
-
-def _seconds(text: str) -> float:
-    """Read a time; argparse turns the error into a message and exit 2."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text}: must be a number") from None
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text}: must be positive and finite")
-    return value

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import json
+import math
 from argparse import Namespace
 from dataclasses import replace
-from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from spikewright.cli.lowering import (
     LOWERED,
     lower_network,
     read_lowered,
     read_network,
+    read_signals,
     stage_of,
 )
 from spikewright.cli.progress import progress
 from spikewright.cli.texts import encode_and_tell
 from spikewright.errors import InputError
 from spikewright.export.deployment import Deployment
-from spikewright.files import check_place, read_arrays, write_trace
-from spikewright.simulate.run import run
-from spikewright.trace import SpikeTrace
+from spikewright.files import check_place, write_trace
+from spikewright.graph import Graph
+from spikewright.simulate.inputs import Signals, check_inputs
+from spikewright.simulate.integer import Batching
+from spikewright.simulate.run import LAVA, Backend, LavaOptions, run
+from spikewright.trace import Keep, SpikeTrace, TracePolicy
+
+_ONLY = {
+    "batch": Backend.INTEGER,
+    "workers": Backend.INTEGER,
+    "runtime": Backend.LAVA,
+    "processes": Backend.LAVA,
+    "models": Backend.LAVA,
+}
+"""options that only one backend takes"""
 
 
 def run_simulate(args: Namespace) -> int:
     """Simulate and write the trace; print what came out."""
+    _refuse_foreign_options(args)
     stage = stage_of(args.backend, args.arithmetic)
     check_place(args.output)
     if args.file.suffix == LOWERED:
@@ -35,70 +46,75 @@ def run_simulate(args: Namespace) -> int:
     else:
         network = read_network(args.file, dt_s=args.dt)
         graph, deployment = lower_network(network, stage), network.deployment
-    inputs, extra = _inputs(args, deployment)
-    with progress(len(inputs), args.backend) as show:
+    inputs, extra = _inputs(args, graph, deployment)
+    with progress(len(next(iter(inputs.values()))), args.backend) as show:
         trace = run(
             graph,
             inputs,
             backend=args.backend,
-            runtime=args.runtime,
-            deadline_s=args.deadline,
+            trace=TracePolicy(Keep(args.trace), args.keep),
+            batching=Batching(args.batch, 1 if args.workers is None else args.workers),
+            lava=_lava(args),
             on_samples=show,
         )
     trace = replace(trace, meta={**trace.meta, **extra})
     write_trace(trace, args.output)
-    summary = _summary(trace) | {"output": str(args.output)}
+    summary = _summary(graph, trace) | {"output": str(args.output)}
     print(json.dumps(summary) if args.json else _lines(summary))
     return 0
 
 
+def _refuse_foreign_options(args: Namespace) -> None:
+    for name, backend in _ONLY.items():
+        if getattr(args, name) is not None and args.backend != backend:
+            raise InputError(
+                f"--{name}: only --backend {backend} takes it, not {args.backend}; "
+                "leave it out"
+            )
+
+
+def _lava(args: Namespace) -> LavaOptions:
+    return LavaOptions(
+        args.runtime or LAVA.runtime,
+        args.processes or LAVA.processes,
+        args.models or LAVA.models,
+        args.deadline,
+    )
+
+
 def _inputs(
-    args: Namespace, deployment: Deployment | None
-) -> tuple[npt.NDArray[np.generic], dict[str, object]]:
+    args: Namespace, graph: Graph, deployment: Deployment | None
+) -> tuple[Signals, dict[str, object]]:
     """Return the inputs, and what the trace should remember of them."""
+    extra: dict[str, object] = {}
     if args.inputs is not None:
-        inputs = read_inputs(args.inputs)
-        extra: dict[str, object] = {}
-    else:
-        inputs, extra = _texts(args, deployment)
-    if args.steps is not None and not 1 <= args.steps <= inputs.shape[1]:
-        raise InputError(
-            f"--steps {args.steps}: must be 1 to {inputs.shape[1]}, the steps of the "
-            "inputs"
-        )
-    return inputs[:, : args.steps], extra
-
-
-def read_inputs(path: Path) -> npt.NDArray[np.generic]:
-    """Read a .npy, or the array `inputs` of a .npz.
-
-    Raises:
-        InputError: there is no such array, or it has no samples and steps.
-    """
-    arrays = read_arrays(path)
-    if "inputs" not in arrays or arrays["inputs"].ndim < 2:
-        raise InputError(
-            f"{path}: holds {', '.join(arrays) or 'nothing'}; need one array "
-            "'inputs' of (samples, steps, *input shape)"
-        )
-    return arrays["inputs"]
-
-
-def _texts(
-    args: Namespace, deployment: Deployment | None
-) -> tuple[npt.NDArray[np.generic], dict[str, object]]:
-    if deployment is None:
+        inputs = check_inputs(graph, read_signals(args.inputs, graph))
+    elif deployment is None:
         raise InputError(f"{args.file}: --text needs a deployment folder, not a file")
-    encoded = encode_and_tell(deployment, args.text)
-    return encoded.inputs, {"lengths": encoded.lengths.tolist(), "texts": args.text}
+    else:
+        encoded = encode_and_tell(deployment, args.text)
+        inputs = check_inputs(graph, encoded.inputs)
+        extra = {"lengths": encoded.lengths.tolist(), "texts": args.text}
+    steps = next(iter(inputs.values())).shape[1]
+    if args.steps is not None and not 1 <= args.steps <= steps:
+        raise InputError(
+            f"--steps {args.steps}: must be 1 to {steps}, the steps of the inputs"
+        )
+    return {name: each[:, : args.steps] for name, each in inputs.items()}, extra
 
 
-def _summary(trace: SpikeTrace) -> dict[str, object]:
+def _summary(graph: Graph, trace: SpikeTrace) -> dict[str, object]:
+    counted = trace.counted()
+    cells = trace.samples * trace.steps
+    sizes = {k: math.prod(node.shape) for k, node in graph.populations().items()}
     return {
         "samples": trace.samples,
         "steps": trace.steps,
-        "spikes": int(sum(s.sum(dtype=np.int64) for s in trace.spikes.values())),
-        "rate": {name: round(trace.rate(name), 5) for name in trace.spikes},
+        "spikes": sum(int(each.sum()) for each in counted.values()),
+        "rate": {
+            name: round(int(each.sum()) / (cells * sizes[name]), 5)
+            for name, each in counted.items()
+        },
         "meta": dict(trace.meta),
     }
 
@@ -108,5 +124,6 @@ def _lines(summary: dict[str, object]) -> str:
     assert isinstance(rates, dict)  # noqa: S101 - made above
     width = max(map(len, rates), default=0)
     lines = [f"{name:<{width}}  rate {rate:.4f}" for name, rate in rates.items()]
-    total = "{samples} samples, {steps} steps, {spikes} spikes -> {output}"
+    spikes = "{spikes} spikes" if rates else "no spikes kept"
+    total = f"{{samples}} samples, {{steps}} steps, {spikes} -> {{output}}"
     return "\n".join([*lines, total.format(**summary)])

@@ -1,0 +1,77 @@
+"""`spikewright check`: what a network takes of a chip, and what does not fit."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from spikewright.cli.lowering import LOWERED, Network, lower_network, read_network
+from spikewright.cli.progress import hush_libraries
+from spikewright.errors import GraphError, InputError
+from spikewright.files import read_graph
+from spikewright.graph import Graph, Stage
+from spikewright.hardware_profiles.limits import list_limits, load_limits
+from spikewright.hardware_profiles.placement import check_placement
+from spikewright.hardware_profiles.placement_text import check_dict, describe_check
+
+WEIGHTS = "model.safetensors"
+"""what makes a folder a checkpoint"""
+STUDENT_DT_S = 1e-4
+"""as `spikewright export` has it; the integers of a student do not depend on it"""
+
+
+def run_check(args: Namespace) -> int:
+    """Place the network on each chip; 1 if it breaks a limit or cannot be lowered."""
+    chips = [load_limits(each) for each in args.profile or list_limits()]
+    network = _read(args)
+    try:
+        graph = (
+            network
+            if isinstance(network, Graph)
+            else lower_network(network, Stage.QUANTIZED)
+        )
+    except GraphError as error:
+        return _refuse(str(error), args)
+    checks = [check_placement(graph, each) for each in chips]
+    if args.json:
+        print(json.dumps([check_dict(each) for each in checks], indent=2))
+    else:
+        print("\n\n\n".join(map(describe_check, checks)))
+    return 0 if all(each.fits for each in checks) else 1
+
+
+def _refuse(reason: str, args: Namespace) -> int:
+    """Report a network that does not become integers: on no chip does it fit."""
+    violation = {"kind": "lowering", "where": str(args.file), "got": reason}
+    if args.json:
+        print(json.dumps([{"fits": False, "violations": [violation]}], indent=2))
+    else:
+        print(f"does not fit: it cannot be lowered to Loihi's integers\n\n- {reason}")
+    return 1
+
+
+def _read(args: Namespace) -> Graph | Network:
+    """Read a lowered graph, or a network that is still to be lowered."""
+    if args.file.suffix == LOWERED:
+        graph = read_graph(args.file)
+        if graph.stage is not Stage.QUANTIZED:
+            raise InputError(
+                f"{args.file}: was lowered to {graph.stage.name}, limits are checked "
+                "on QUANTIZED; lower with --to quantized"
+            )
+        return graph
+    if (args.file / WEIGHTS).is_file():
+        return _read_student(args.file, args.dt or STUDENT_DT_S)
+    return read_network(args.file, dt_s=args.dt)
+
+
+def _read_student(checkpoint: Path, dt_s: float) -> Network:
+    """Read a checkpoint, for the longest sentence that it takes; needs torch."""
+    hush_libraries()
+    from spikewright.train.load import load_student
+    from spikewright.train.to_graph import student_graph
+
+    student = load_student(checkpoint)
+    tokens = student.config.max_tokens
+    return Network(student_graph(student, tokens=tokens, dt_s=dt_s), dt_s, None)

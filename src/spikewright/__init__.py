@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ProfileError,
         SpikewrightError,
         UnsupportedNodeError,
+        WorkerError,
     )
     from spikewright.export.deployment import (
         Deployment,
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
     from spikewright.graph import Edge, Graph, Stage
     from spikewright.hardware_profiles.comparison import StudentWork
     from spikewright.hardware_profiles.energy import EnergyReport, estimate_energy
+    from spikewright.hardware_profiles.limits import Limits, list_limits, load_limits
+    from spikewright.hardware_profiles.placement import (
+        Placement,
+        PlacementCheck,
+        check_placement,
+    )
     from spikewright.hardware_profiles.profile import (
         HardwareProfile,
         list_profiles,
@@ -70,9 +77,12 @@ __all__ = [
     "HardwareProfile",
     "InputError",
     "LavaRunError",
+    "Limits",
     "Lowering",
     "OperationCount",
     "OverflowDetectedError",
+    "Placement",
+    "PlacementCheck",
     "ProfileError",
     "SpikeTrace",
     "SpikewrightError",
@@ -80,6 +90,8 @@ __all__ = [
     "StudentWork",
     "TransformerShape",
     "UnsupportedNodeError",
+    "WorkerError",
+    "check_placement",
     "compare",
     "compare_traces",
     "count_operations",
@@ -88,7 +100,9 @@ __all__ = [
     "encode_texts",
     "estimate_energy",
     "find_teacher",
+    "list_limits",
     "list_profiles",
+    "load_limits",
     "load_profile",
     "logits_of",
     "lower",
@@ -119,6 +133,7 @@ _HOMES = {
         "ProfileError",
         "SpikewrightError",
         "UnsupportedNodeError",
+        "WorkerError",
     ),
     "export.deployment": ("Deployment", "read_deployment", "write_deployment"),
     "export.lower": ("Lowering", "lower"),
@@ -128,6 +143,8 @@ _HOMES = {
     "graph": ("Edge", "Graph", "Stage"),
     "hardware_profiles.comparison": ("StudentWork",),
     "hardware_profiles.energy": ("EnergyReport", "estimate_energy"),
+    "hardware_profiles.limits": ("Limits", "list_limits", "load_limits"),
+    "hardware_profiles.placement": ("Placement", "PlacementCheck", "check_placement"),
     "hardware_profiles.profile": ("HardwareProfile", "list_profiles", "load_profile"),
     "hardware_profiles.report": ("ComparisonReport", "compare"),
     "hardware_profiles.teacher": (

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from spikewright.errors import InputError
+from spikewright.nodes import Array
 from spikewright.trace import SpikeTrace
 
 
@@ -35,32 +36,53 @@ def compare_traces(
 ) -> Comparison:
     """Compare every population of `left` with its namesake in `right`, no tolerance.
 
+    Where a trace kept only counts, an entry is the count of one step of one sample.
+
     Args:
         left: the first trace.
         right: the second.
         given: populations that both runs were given, such as the Input; not compared.
 
     Raises:
-        InputError: the traces record different populations or shapes.
+        InputError: the traces record different populations, Outputs or shapes.
     """
-    if set(left.spikes) != set(right.spikes):
-        differing = sorted(set(left.spikes) ^ set(right.spikes))
-        raise InputError(f"traces record different populations: {', '.join(differing)}")
     compared = spikes = mismatches = 0
     first = None
-    for name in [name for name in left.spikes if name not in given]:
-        mine = left.spikes[name]
-        theirs = right.spikes[name]
-        if mine.shape != theirs.shape:
-            raise InputError(
-                f"population '{name}': {mine.shape} in one trace, "
-                f"{theirs.shape} in the other"
-            )
-        differs = mine != theirs
-        compared, spikes = compared + mine.size, spikes + int(mine.sum(dtype=np.int64))
+    kept = _kept(left, given), _kept(right, given)
+    for name, one, other in _pairs("population", *kept):
+        differs = one != other
+        compared, spikes = compared + one.size, spikes + int(one.sum(dtype=np.int64))
         mismatches += int(differs.sum())
         if first is None and differs.any():
             sample, step = np.argwhere(differs)[0][:2]
             first = f"'{name}', sample {sample}, step {step}"
-    outputs = int((left.output != right.output).sum())
+    outputs = sum(
+        int((one != other).sum())
+        for _, one, other in _pairs("Output", left.outputs, right.outputs)
+    )
     return Comparison(compared, spikes, mismatches, first, outputs)
+
+
+def _kept(trace: SpikeTrace, given: Collection[str]) -> dict[str, Array]:
+    """Return all spikes and counts but the given ones."""
+    found: dict[str, Array] = {**trace.spikes}
+    for name, counts in trace.counts.items():
+        found[f"{name}, counts"] = counts
+    return {k: v for k, v in found.items() if k.removesuffix(", counts") not in given}
+
+
+def _pairs(
+    what: str, left: Mapping[str, Array], right: Mapping[str, Array]
+) -> Iterator[tuple[str, Array, Array]]:
+    """Yield the namesakes of two traces, which must be the same in number and shape."""
+    if set(left) != set(right):
+        differing = ", ".join(sorted(set(left) ^ set(right)))
+        raise InputError(f"traces record different {what}s: {differing}")
+    for name, mine in left.items():
+        theirs = right[name]
+        if mine.shape != theirs.shape:
+            raise InputError(
+                f"{what} '{name}': {mine.shape} in one trace, {theirs.shape} in the "
+                "other"
+            )
+        yield name, mine, theirs

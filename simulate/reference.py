@@ -9,31 +9,43 @@ Samples run one by one, so a result never depends on what else is in the batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from spikewright import nodes as n
 from spikewright.errors import GraphError, InputError
 from spikewright.graph import Graph, Stage
-from spikewright.simulate.inputs import check_inputs, is_binary, run_meta
-from spikewright.simulate.reference_nodes import (
+from spikewright.simulate.inputs import (
+    Inputs,
+    Signals,
+    check_inputs,
+    input_spikes,
+    run_meta,
+)
+from spikewright.simulate.reference_maps import Signal, mapped
+from spikewright.simulate.reference_neurons import (
     V_LIMIT,
-    Signal,
+    State,
+    at_rest,
     check_register,
-    integrating,
-    mapped,
+    neurons,
     quantized,
-    spiking,
 )
 from spikewright.simulate.reference_plan import Plan, make_plan
-from spikewright.trace import Spikes, SpikeTrace, Values
+from spikewright.trace import SpikeTrace
+
+Probe: TypeAlias = Callable[[str, int, Signal, State], None]
 
 
 def run_reference(
-    graph: Graph, inputs: npt.ArrayLike, *, steps: int | None = None
+    graph: Graph,
+    inputs: Inputs,
+    *,
+    steps: int | None = None,
+    probe: Probe = lambda name, t, a, state: None,
 ) -> SpikeTrace:
     """Run samples through a graph in float64, or int64 if it is QUANTIZED.
 
@@ -42,12 +54,15 @@ def run_reference(
 
     Args:
         graph: a graph of any stage from DISCRETE on.
-        inputs: (samples, steps, *input shape); 0 or 1 for a QUANTIZED graph.
+        inputs: (samples, steps, *input shape), by name if there are several Inputs;
+            0 or 1 for a QUANTIZED graph.
         steps: run only so many steps of each sample; all by default.
+        probe: called for each population of neurons and each step of each sample, with
+            its name, the step of the run, its summed input and its new state.
 
     Returns:
-        Spikes of the Input (if all its values are 0 or 1) and of all spiking neurons,
-        and the output.
+        Spikes of each Input (if all its values are 0 or 1) and of all spiking neurons,
+        and the outputs.
 
     Raises:
         InputError: the inputs do not fit the graph.
@@ -60,30 +75,37 @@ def run_reference(
             "QUANTIZED; call discretize(graph, dt_s=…) first"
         )
     checked = _checked(graph, inputs, steps)
-    plan = make_plan(graph, checked.shape[1])
-    runs = [_run_sample(plan, sample) for sample in checked]
-    spikes = {name: np.stack([run.spikes[name] for run in runs]) for name in plan.reads}
-    if is_binary(checked):
-        spikes = {graph.input_name: checked.astype(np.uint8), **spikes}
-    output = np.stack([run.output for run in runs])
-    return SpikeTrace(spikes, output, run_meta(graph, "reference", plan.steps))
+    samples, length = next(iter(checked.values())).shape[:2]
+    plan = make_plan(graph, length)
+    runs = [
+        _run_sample(plan, {name: each[i] for name, each in checked.items()}, probe)
+        for i in range(samples)
+    ]
+    return SpikeTrace(
+        {**input_spikes(checked), **_stacked([run.spikes for run in runs])},
+        _stacked([run.outputs for run in runs]),
+        run_meta(graph, "reference", plan.steps),
+    )
+
+
+def _stacked(runs: list[dict[str, Signal]]) -> dict[str, Signal]:
+    return {name: np.stack([run[name] for run in runs]) for name in runs[0]}
 
 
 # --- before the run ------------------------------------------------------------------
 
 
-def _checked(graph: Graph, inputs: npt.ArrayLike, steps: int | None) -> Signal:
+def _checked(graph: Graph, inputs: Inputs, steps: int | None) -> Signals:
     """Return inputs of the right shape, finite, as float64 or int64, cut to `steps`."""
-    array = np.asarray(inputs)
-    check_inputs(graph, array)
-    if steps is not None and not 1 <= steps <= array.shape[1]:
+    checked = check_inputs(graph, inputs)
+    length = next(iter(checked.values())).shape[1]
+    if steps is not None and not 1 <= steps <= length:
         raise InputError(
-            f"steps is {steps}; allowed: 1 to {array.shape[1]}, the steps of the "
+            f"steps is {steps}; allowed: 1 to {length}, the steps of the "
             "inputs; give longer inputs"
         )
     kind = np.int64 if graph.stage is Stage.QUANTIZED else np.float64
-    checked: Signal = array[:, :steps].astype(kind)
-    return checked
+    return {name: each[:, :steps].astype(kind) for name, each in checked.items()}
 
 
 # --- the run -------------------------------------------------------------------------
@@ -93,41 +115,54 @@ def _checked(graph: Graph, inputs: npt.ArrayLike, steps: int | None) -> Signal:
 class _Run:
     """One sample on its way."""
 
-    sample: Signal
-    """(steps, *input shape)"""
-    v: dict[str, Signal]
-    """potentials of the neurons, as they are now"""
+    sample: Signals
+    """by Input: (steps, *input shape)"""
+    states: dict[str, State]
+    """the neurons as they are now"""
     sent: dict[str, list[Signal]]
     """what each node sent at steps 0, 1, …"""
+    probe: Probe
 
 
 @dataclass(frozen=True)
 class _Result:
-    spikes: Mapping[str, Spikes]
+    spikes: dict[str, Signal]
     """(steps, *shape)"""
-    output: Values
+    outputs: dict[str, Signal]
     """(steps, *output shape)"""
 
 
-def _run_sample(plan: Plan, sample: Signal) -> _Result:
+def _run_sample(plan: Plan, sample: Signals, probe: Probe) -> _Result:
     """Run all steps, then read each population in its own window."""
-    run = _Run(sample, {}, {name: [] for name in plan.order})
+    run = _Run(sample, {}, {name: [] for name in plan.order}, probe)
     for t in range(plan.total):
         for name in plan.order:
-            a = _taken(plan, run, name, t - plan.waits[name])
+            a = _worked_on(plan, run, name, t)
             run.sent[name].append(_step(plan, run, name, a, t))
+    read = {
+        name: np.stack(run.sent[name][late : late + plan.steps])
+        for name, late in plan.reads.items()
+    }
+    outputs = plan.graph.outputs
     return _Result(
-        {
-            name: np.stack(run.sent[name][late : late + plan.steps]).astype(np.uint8)
-            for name, late in plan.reads.items()
-        },
-        _output(plan, run),
+        {k: v.astype(np.uint8) for k, v in read.items() if k not in outputs},
+        {k: node.scale * read[k].astype(np.float64) for k, node in outputs.items()},
     )
+
+
+def _worked_on(plan: Plan, run: _Run, name: str, t: int) -> Signal:
+    """Return what a node works on at step t; a DelaySteps may hold many delays."""
+    node = plan.graph.nodes[name]
+    if not isinstance(node, n.DelaySteps):
+        return _taken(plan, run, name, t - plan.waits[name])
+    steps = np.broadcast_to(node.steps, node.shape)
+    late = {int(each): _taken(plan, run, name, t - each) for each in np.unique(steps)}
+    return np.select([steps == each for each in late], list(late.values()))
 
 
 def _taken(plan: Plan, run: _Run, name: str, t: int) -> Signal:
     """Sum what the edges bring to a node at step t, in the order of the edges."""
-    a = np.zeros(plan.takes[name], run.sample.dtype)
+    a = np.zeros(plan.takes[name], plan.dtype)
     for edge in plan.into[name]:
         if t >= edge.delay:
             a = a + run.sent[edge.source][t - edge.delay].reshape(a.shape)
@@ -135,33 +170,26 @@ def _taken(plan: Plan, run: _Run, name: str, t: int) -> Signal:
 
 
 def _step(plan: Plan, run: _Run, name: str, a: Signal, t: int) -> Signal:
-    """Return what a node sends at step t, and keep its new potential."""
+    """Return what a node sends at step t, and keep its new state."""
     node = plan.graph.nodes[name]
-    v = run.v.get(name, np.zeros_like(a))
     sent: Signal
     match node:
         case n.Input():
-            sent = run.sample[t] if t < plan.steps else np.zeros_like(a)
+            sent = run.sample[name][t] if t < plan.steps else np.zeros_like(a)
         case n.Output() if plan.graph.stage is Stage.QUANTIZED:
             check_register(name, "sum a", a, V_LIMIT, t)
             sent = a
         case n.BiasLine():
-            sent = np.full_like(a, t < plan.steps)
-        case n.SpikingNeurons():
-            run.v[name], sent = spiking(node, v, a)
-        case n.Integrators():
-            run.v[name], sent = integrating(node, v, a)
+            start = plan.graph.arrival.get(name, 0)
+            sent = np.full_like(a, start <= t < start + plan.steps)
+        case n.SpikingNeurons() | n.Integrators():
+            state = run.states.get(name, at_rest(node, a))
+            run.states[name], sent = neurons(node, state, a)
+            run.probe(name, t, a, run.states[name])
         case n.QuantizedNeurons() | n.QuantizedIntegrators():
-            run.v[name], sent = quantized(name, node, v, a, t)
+            state = run.states.get(name, at_rest(node, a))
+            run.states[name], sent = quantized(name, node, state, a, t)
+            run.probe(name, t, a, run.states[name])
         case _:
             sent = mapped(node, a)
     return sent
-
-
-def _output(plan: Plan, run: _Run) -> Values:
-    name, late = plan.graph.output_name, plan.reads_output
-    node = plan.graph.nodes[name]
-    assert isinstance(node, n.Output)  # noqa: S101 - output_name finds Outputs only
-    read = np.stack(run.sent[name][late : late + plan.steps])
-    output: Values = node.scale * read.astype(np.float64)
-    return output

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from math import prod
+
+import numpy as np
 
 from spikewright import nodes as n
 from spikewright.errors import GraphError
 from spikewright.graph import Edge, Graph, Stage
-from spikewright.simulate.reference_nodes import check_weights, ends
-
-_SPIKING = (n.SpikingNeurons, n.QuantizedNeurons)
+from spikewright.simulate.reference_maps import check_weights, ends
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Plan:
     waits: Mapping[str, int]
     """how many steps ago a node took what it works on"""
     reads: Mapping[str, int]
-    """spiking neurons and their arrival"""
-    reads_output: int
+    """spiking neurons and Outputs, and their arrival"""
+    dtype: type[np.generic]
 
 
 def make_plan(graph: Graph, steps: int) -> Plan:
@@ -48,20 +49,19 @@ def make_plan(graph: Graph, steps: int) -> Plan:
         for name, node in graph.nodes.items():
             check_weights(name, node)
     order = _order(graph, waits)
-    spiking = [k for k, v in graph.nodes.items() if isinstance(v, _SPIKING)]
-    end = graph.output_name
-    reads = {name: _arrival(graph, name) if timed else 0 for name in [*spiking, end]}
+    spiking = [k for k, v in graph.nodes.items() if isinstance(v, n.SPIKING)]
+    ends_at = [*spiking, *graph.outputs]
+    reads = {name: _arrival(graph, name) if timed else 0 for name in ends_at}
     late = max([0, *graph.arrival.values(), *reads.values()]) if timed else 0
     into = {name: graph.into(name) for name in order}
     takes = _shapes(graph, order)
-    reads_output = reads.pop(end)
-    total = steps + late
-    return Plan(graph, steps, total, order, into, takes, waits, reads, reads_output)
+    dtype = np.int64 if graph.stage is Stage.QUANTIZED else np.float64
+    return Plan(graph, steps, steps + late, order, into, takes, waits, reads, dtype)
 
 
 def _waits(node: n.Node, *, timed: bool) -> int:
     if isinstance(node, n.DelaySteps):
-        return node.steps
+        return int(np.min(node.steps))
     return int(timed and isinstance(node, n.SYNAPSES))
 
 
@@ -77,20 +77,17 @@ def _arrival(graph: Graph, name: str) -> int:
 def _order(graph: Graph, waits: Mapping[str, int]) -> tuple[str, ...]:
     """Order nodes so that what is needed within a step is computed before."""
     needs = {
-        name: {e.source for e in graph.into(name) if e.delay + waits[name] == 0}
+        name: [e.source for e in graph.into(name) if e.delay + waits[name] == 0]
         for name in graph.nodes
     }
-    order: dict[str, None] = {}
-    while needs:
-        ready = [name for name, before in needs.items() if before <= order.keys()]
-        if not ready:
-            raise GraphError(
-                f"nodes {', '.join(needs)}: a loop without any delay; give the edge "
-                "that closes it a delay of one step"
-            )
-        order |= dict.fromkeys(ready)
-        needs = {name: each for name, each in needs.items() if name not in order}
-    return tuple(order)
+    try:
+        return tuple(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        loop = ", ".join(sorted(set(error.args[1])))
+        raise GraphError(
+            f"nodes {loop}: a loop without any delay; give the edge that closes it a "
+            "delay of one step"
+        ) from error
 
 
 def _check_edges(graph: Graph) -> None:
@@ -99,12 +96,12 @@ def _check_edges(graph: Graph) -> None:
         if isinstance(target, n.Input | n.BiasLine) or isinstance(source, n.Output):
             raise GraphError(
                 f"edge {edge.source} -> {edge.target}: nothing may enter an Input or a "
-                "BiasLine, or leave the Output; remove the edge"
+                "BiasLine, or leave an Output; remove the edge"
             )
 
 
 def _shapes(graph: Graph, order: tuple[str, ...]) -> dict[str, n.Shape]:
-    """Return what each node takes; Synapses take any shape of the right size.
+    """Return what each node takes; Synapses and Outputs take any shape of its size.
 
     Raises:
         GraphError: the two ends of an edge do not fit.
@@ -137,7 +134,7 @@ def _tokens(graph: Graph, name: str, sends: Mapping[str, n.Shape]) -> int:
 
 def _check_fit(graph: Graph, edge: Edge, sent: n.Shape, taken: n.Shape) -> None:
     pair = (graph.nodes[edge.source], graph.nodes[edge.target])
-    flat = any(isinstance(node, n.SYNAPSES) for node in pair)
+    flat = any(isinstance(node, (*n.SYNAPSES, n.Output)) for node in pair)
     if sent != taken and not (flat and prod(sent) == prod(taken)):
         raise GraphError(
             f"edge {edge.source} -> {edge.target}: sends shape {sent}, but the target "

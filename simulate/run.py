@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Literal
-
-import numpy as np
-import numpy.typing as npt
 
 from spikewright.errors import InputError
 from spikewright.graph import Graph, Stage
-from spikewright.simulate.inputs import check_inputs
-from spikewright.simulate.integer import run_integer
+from spikewright.nodes import SPIKING, Input
+from spikewright.simulate.inputs import Inputs, check_inputs
+from spikewright.simulate.integer import (
+    ALONE,
+    Batching,
+    refuse_overflow,
+    run_integer,
+)
+from spikewright.simulate.lava_backend.job import Models, Processes, Runtime
 from spikewright.simulate.lava_backend.supervise import run_lava
 from spikewright.simulate.reference import run_reference
 from spikewright.simulate.registers import may_overflow
-from spikewright.trace import SpikeTrace
+from spikewright.trace import EVERYTHING, SpikeTrace, TracePolicy
 
 
 class Backend(StrEnum):
@@ -30,13 +34,32 @@ class Backend(StrEnum):
     """TIMED (float) or QUANTIZED (fixed point), real Lava processes in a child"""
 
 
+@dataclass(frozen=True)
+class LavaOptions:
+    """How Lava runs a graph; see `run_lava`."""
+
+    runtime: Runtime = "local"
+    """who schedules the processes: ours in one OS process, or Lava's own"""
+    processes: Processes = "auto"
+    """"stock": only processes that come with Lava"""
+    models: Models = "fast"
+    """our models of stock processes, or Lava's; both give the same bits"""
+    deadline_s: float = 300.0
+    """seconds until a run counts as hanging"""
+
+
+LAVA = LavaOptions()
+"""fast, with our own processes where Lava has none"""
+
+
 def run(
     graph: Graph,
-    inputs: npt.NDArray[np.generic],
+    inputs: Inputs,
     *,
     backend: Backend | str = Backend.REFERENCE,
-    runtime: Literal["local", "lava"] = "local",
-    deadline_s: float = 300.0,
+    trace: TracePolicy = EVERYTHING,
+    batching: Batching = ALONE,
+    lava: LavaOptions = LAVA,
     on_samples: Callable[[int], None] = lambda done: None,
 ) -> SpikeTrace:
     """Run `inputs` (samples, steps, *input shape) through a lowered graph.
@@ -46,39 +69,41 @@ def run(
 
     Args:
         graph: DISCRETE, TIMED or QUANTIZED; see `Backend` for who takes which.
-        inputs: numbers; 0 or 1 for a QUANTIZED graph.
+        inputs: numbers, by name if there are several Inputs; 0 or 1 for a QUANTIZED
+            graph.
         backend: one of `Backend`.
-        runtime: who schedules the Lava processes: ours in one OS process, or Lava's.
-        deadline_s: seconds that a Lava run may take.
+        trace: which spikes to keep.
+        batching: for `integer`: samples at once, and worker processes.
+        lava: for `lava`.
         on_samples: called with the number of finished samples.
 
     Raises:
         GraphError: the backend does not take a graph of this stage.
-        InputError: the inputs do not fit the graph.
+        InputError: the inputs do not fit the graph, or an option is unknown.
         OverflowDetectedError: an integer left its register.
+        WorkerError: a worker process died.
         LavaRunError: Lava raised, died or outlived the deadline.
     """
     if backend not in set(Backend):
         raise InputError(f"backend '{backend}': must be one of {', '.join(Backend)}")
+    kinds = (Input, *SPIKING)
+    trace.check([k for k, node in graph.nodes.items() if isinstance(node, kinds)])
     match Backend(backend):
         case Backend.REFERENCE:
-            return run_reference(graph, inputs)
+            return trace.apply(run_reference(graph, inputs))
         case Backend.INTEGER:
-            return run_integer(graph, inputs, on_samples=on_samples)
+            return run_integer(
+                graph, inputs, trace=trace, batching=batching, on_samples=on_samples
+            )
         case Backend.LAVA:
             _refuse_overflow(graph, inputs)
-            return run_lava(
-                graph,
-                inputs,
-                runtime=runtime,
-                deadline_s=deadline_s,
-                on_sample=on_samples,
-            )
+            done = run_lava(graph, inputs, on_sample=on_samples, **asdict(lava))
+            return trace.apply(done)
 
 
-def _refuse_overflow(graph: Graph, inputs: npt.NDArray[np.generic]) -> None:
+def _refuse_overflow(graph: Graph, inputs: Inputs) -> None:
     """Raise where Lava would wrap or saturate in silence."""
     if graph.stage is Stage.QUANTIZED:
-        check_inputs(graph, inputs)
-        if may_overflow(graph, inputs.shape[1]):
-            run_integer(graph, inputs)
+        checked = check_inputs(graph, inputs)
+        if may_overflow(graph, next(iter(checked.values())).shape[1]):
+            refuse_overflow(graph, checked)

@@ -14,43 +14,58 @@ import numpy as np
 
 from spikewright.errors import LavaRunError
 from spikewright.simulate.lava_backend.engine.local import LocalRuntime
-from spikewright.simulate.lava_backend.engine.native import run_native
-from spikewright.simulate.lava_backend.engine.network import build_network, played
-from spikewright.simulate.lava_backend.job import Job, read_job, sample_folder
+from spikewright.simulate.lava_backend.engine.native import NativeRuntime
+from spikewright.simulate.lava_backend.engine.network import Network, build_network
+from spikewright.simulate.lava_backend.engine.populations import played
+from spikewright.simulate.lava_backend.job import (
+    Job,
+    read_job,
+    sample_folder,
+    samples_of,
+)
 from spikewright.simulate.lava_backend.plan import Plan, make_plan
 from spikewright.simulate.lava_backend.session import sweep
 
 
 def run_job(job: Job, folder: Path) -> None:
-    """Run all samples, one by one, each from rest."""
-    plan = make_plan(job.graph, job.inputs)
-    if job.runtime == "local":
-        _run_local(job, plan, folder)
-    else:
-        _run_native(job, plan, folder)
+    """Run all samples, one after the other, each from rest.
 
-
-def _run_local(job: Job, plan: Plan, folder: Path) -> None:
+    The network is compiled and started once. Our models rest by themselves when a
+    sample begins, and read it from its file. Lava's own have to be told: on Lava's
+    runtime each number of a state or a sample is a message of about 20 us.
+    """
+    plan = make_plan(job.graph, job.inputs, job.setup.processes)
     recording = folder / "recording"
-    network = build_network(job.graph, plan, job.inputs[0], recording)
-    runtime = LocalRuntime(network)
-    for index, sample in enumerate(job.inputs):
+    network = build_network(job, plan, folder, recording)
+    start = LocalRuntime if job.setup.runtime == "local" else NativeRuntime
+    runtime: LocalRuntime | NativeRuntime = start(network)
+    for index in range(samples_of(job)):
         recording.mkdir()
-        runtime.run(plan.run_steps, {network.source: played(sample, plan.run_steps)})
+        if index and job.setup.models == "stock":
+            _rewind(runtime, network, job, plan, index)
+        runtime.run(plan.run_steps)
         _finish(recording, plan, sample_folder(folder, index))
+    runtime.stop()
 
 
-def _run_native(job: Job, plan: Plan, folder: Path) -> None:
-    recording = folder / "recording"
-    for index, sample in enumerate(job.inputs):
-        recording.mkdir()
-        run_native(build_network(job.graph, plan, sample, recording), plan.run_steps)
-        _finish(recording, plan, sample_folder(folder, index))
+def _rewind(
+    runtime: LocalRuntime | NativeRuntime,
+    network: Network,
+    job: Job,
+    plan: Plan,
+    index: int,
+) -> None:
+    """Bring Lava's own models to rest, and give them the next sample."""
+    for var in network.states:
+        runtime.set(var, np.zeros(var.shape))
+    for name, source in network.sources.items():
+        sample = played(plan, job.inputs[name][index])
+        runtime.set(source.data, sample)
 
 
 def _finish(recording: Path, plan: Plan, done: Path) -> None:
     """Hand the recordings over, if all are there."""
-    for index, name in enumerate([*plan.recorded, "the output"]):
+    for index, name in enumerate(plan.recorded):
         if not (recording / f"{index}.npy").exists():
             raise LavaRunError(f"the recorder of {name} has written nothing")
     recording.rename(done)

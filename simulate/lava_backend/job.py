@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-import numpy.typing as npt
 
-from spikewright.files import read_arrays, read_graph, write_graph
+from spikewright.errors import InputError
+from spikewright.files import read_graph, write_graph
 from spikewright.graph import Graph
+from spikewright.simulate.inputs import Signals
 
 Runtime: TypeAlias = Literal["local", "lava"]
+Processes: TypeAlias = Literal["auto", "stock"]
+Models: TypeAlias = Literal["fast", "stock"]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a graph becomes Lava processes, and who runs them.
+
+    Raises:
+        InputError: a choice is unknown.
+    """
+
+    runtime: Runtime = "local"
+    """Lava's own, an OS process for each Lava process, or ours in one OS process"""
+    processes: Processes = "auto"
+    """those that come with Lava ("stock"), or our own where it has none ("auto")"""
+    models: Models = "fast"
+    """our models of Lava's processes, or the stock ones; both give the same bits"""
+
+    def __post_init__(self) -> None:
+        for what, kind in _CHOICES.items():
+            chosen = getattr(self, what)
+            if chosen not in get_args(kind):
+                raise InputError(
+                    f"no {what} '{chosen}'; allowed: {', '.join(get_args(kind))}"
+                )
+
+
+_CHOICES = {"runtime": Runtime, "processes": Processes, "models": Models}
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,26 +51,37 @@ class Job:
     """What the child shall run."""
 
     graph: Graph
-    inputs: npt.NDArray[Any]
-    """(samples, steps, *input shape)"""
-    runtime: Runtime
+    inputs: Signals
+    """by Input, in the graph's order: (samples, steps, *input shape)"""
+    setup: Setup
+
+
+def samples_of(job: Job) -> int:
+    """Return the number of samples."""
+    return len(next(iter(job.inputs.values())))
 
 
 def write_job(job: Job, folder: Path) -> None:
     """Write a job into an empty folder."""
     write_graph(job.graph, folder / "graph.npz")
-    np.save(folder / "inputs.npy", job.inputs, allow_pickle=False)
-    (folder / "job.json").write_text(json.dumps({"runtime": job.runtime}))
+    for index, array in enumerate(job.inputs.values()):
+        np.save(input_file(folder, index), array, allow_pickle=False)
+    (folder / "job.json").write_text(json.dumps(asdict(job.setup)))
 
 
 def read_job(folder: Path) -> Job:
-    """Read what `write_job` wrote."""
-    settings = json.loads((folder / "job.json").read_text())
-    return Job(
-        read_graph(folder / "graph.npz"),
-        read_arrays(folder / "inputs.npy")["inputs"],
-        settings["runtime"],
-    )
+    """Read what `write_job` wrote; the inputs stay on the disk until they are used."""
+    graph = read_graph(folder / "graph.npz")
+    inputs = {
+        name: np.load(input_file(folder, index), mmap_mode="r", allow_pickle=False)
+        for index, name in enumerate(graph.inputs)
+    }
+    return Job(graph, inputs, Setup(**json.loads((folder / "job.json").read_text())))
+
+
+def input_file(folder: Path, index: int) -> Path:
+    """Where the samples of the Input number `index` lie."""
+    return folder / f"input-{index}.npy"
 
 
 def sample_folder(folder: Path, sample: int) -> Path:

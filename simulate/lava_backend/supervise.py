@@ -5,36 +5,40 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from spikewright import nodes as n
-from spikewright.errors import InputError
-from spikewright.graph import Graph
-from spikewright.simulate.inputs import run_meta
+from spikewright.graph import Graph, Stage
+from spikewright.simulate.inputs import Inputs, check_inputs, input_spikes, run_meta
 from spikewright.simulate.lava_backend.guard import supervise
 from spikewright.simulate.lava_backend.installed import require_lava, versions
 from spikewright.simulate.lava_backend.job import (
     Job,
+    Models,
+    Processes,
     Runtime,
+    Setup,
     finished_samples,
     sample_folder,
     write_job,
 )
 from spikewright.simulate.lava_backend.plan import Plan, make_plan
-from spikewright.trace import Spikes, SpikeTrace
+from spikewright.trace import SpikeTrace
 
 CHILD = (sys.executable, "-m", "spikewright.simulate.lava_backend.child")
 
 
 def run_lava(
     graph: Graph,
-    inputs: npt.NDArray[Any],
+    inputs: Inputs,
     *,
     runtime: Runtime = "local",
+    processes: Processes = "auto",
+    models: Models = "fast",
     deadline_s: float = 300.0,
     on_sample: Callable[[int], None] = lambda done: None,
 ) -> SpikeTrace:
@@ -42,27 +46,42 @@ def run_lava(
 
     Args:
         graph: TIMED or QUANTIZED.
-        inputs: (samples, steps, *input shape); spikes for a QUANTIZED graph.
+        inputs: (samples, steps, *input shape), by name if there are several Inputs;
+            spikes for a QUANTIZED graph.
         runtime: "lava" is Lava's own, an OS process for each Lava process; "local"
             runs the same compiled models in one OS process: faster, bit for bit equal.
+        processes: "stock" builds the graph of processes that come with Lava, for those
+            who own a chip (recorders are ours: a probe on the host); "auto" takes them
+            where they express a node, and our own elsewhere.
+        models: "fast" runs stock processes by our models, "stock" by Lava's; both give
+            the same bits, but ours raise where Lava's wrap or saturate.
         deadline_s: seconds for the whole run, until it counts as hanging.
         on_sample: called with the number of finished samples, after each.
 
     Raises:
         GraphError: the graph has another stage or cannot be expressed in Lava.
-        InputError: the inputs do not fit the graph, or there is no such runtime.
+        InputError: the inputs do not fit the graph, or a choice is unknown.
         BackendMissingError: Lava is not installed.
         LavaRunError: Lava raised, died or outlived the deadline.
     """
-    if runtime not in get_args(Runtime):
-        raise InputError(f"no runtime '{runtime}'; allowed: local, lava")
-    plan = make_plan(graph, inputs)
+    setup = Setup(runtime, processes, models)
+    graph.expect(Stage.TIMED, Stage.QUANTIZED)
+    checked = check_inputs(graph, inputs)
+    plan = make_plan(graph, checked, processes)
     require_lava()
     with tempfile.TemporaryDirectory(prefix="spikewright-lava-") as name:
         folder = Path(name)
-        write_job(Job(graph, inputs, runtime), folder)
-        run_in_child(CHILD, folder, len(inputs), deadline_s, on_sample)
-        return _read_trace(graph, plan, inputs, folder, runtime)
+        write_job(Job(graph, checked, setup), folder)
+        samples = len(next(iter(checked.values())))
+        run_in_child(CHILD, folder, samples, deadline_s, on_sample)
+        recorded = _read_recordings(plan, folder, samples)
+    outputs = {
+        k: node.scale * recorded.pop(k).astype(np.float64)
+        for k, node in graph.outputs.items()
+    }
+    meta = run_meta(graph, "lava", plan.steps)
+    meta |= {**asdict(setup), "lava_nc": versions()["lava-nc"]}
+    return SpikeTrace({**input_spikes(checked), **recorded}, outputs, meta)
 
 
 def run_in_child(
@@ -85,24 +104,14 @@ def run_in_child(
     supervise([*program, str(folder)], folder, deadline_s=deadline_s, on_poll=on_poll)
 
 
-def _read_trace(
-    graph: Graph, plan: Plan, inputs: npt.NDArray[Any], folder: Path, runtime: Runtime
-) -> SpikeTrace:
-    spikes: dict[str, Spikes] = {}
-    if graph.input_name not in plan.graded:
-        spikes[graph.input_name] = inputs.astype(np.uint8)
-    samples = len(inputs)
-    for index, name in enumerate(plan.recorded):
-        spikes[name] = _read_recording(folder, samples, index)
-    node = graph.nodes[graph.output_name]
-    assert isinstance(node, n.Output)  # noqa: S101 - by definition of output_name
-    raw = _read_recording(folder, samples, len(plan.recorded))
-    meta = run_meta(graph, "lava", plan.steps)
-    meta |= {"runtime": runtime, "lava_nc": versions()["lava-nc"]}
-    return SpikeTrace(spikes, raw * np.float64(node.scale), meta)
-
-
-def _read_recording(folder: Path, samples: int, index: int) -> npt.NDArray[Any]:
-    """Return (samples, steps, *shape)."""
-    files = [sample_folder(folder, k) / f"{index}.npy" for k in range(samples)]
-    return np.stack([np.load(file, allow_pickle=False) for file in files])
+def _read_recordings(
+    plan: Plan, folder: Path, samples: int
+) -> dict[str, npt.NDArray[Any]]:
+    """Return what was recorded, (samples, steps, *shape) each."""
+    folders = [sample_folder(folder, index) for index in range(samples)]
+    return {
+        name: np.stack(
+            [np.load(each / f"{index}.npy", allow_pickle=False) for each in folders]
+        )
+        for index, name in enumerate(plan.recorded)
+    }

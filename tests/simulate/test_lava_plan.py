@@ -53,12 +53,13 @@ def test_inputs_that_do_not_fit(inputs, message):
 @pytest.mark.parametrize(
     ("weight", "exponent", "message"),
     [
-        ([[128, -1]], 0, "from -1 to 128 do not fit; .* -128 to 127"),
-        ([[256, 0]], 0, "integers from 0 to 255"),
-        ([[-256, -1]], 0, "integers from -255 to 0"),
+        ([[128, -1]], 0, "from -1 to 128 do not fit; .* magnitude up to 127"),
+        ([[-128, 1]], 0, "from -128 to 1 do not fit; .* magnitude up to 127"),
+        ([[256, 0]], 0, "integers of magnitude up to 255"),
+        ([[-256, -1]], 0, "integers of magnitude up to 255"),
         ([[0.5, 1.0]], 0, "integers"),
-        ([[3, -3]], -1, "exponent -1 is not allowed"),
-        ([[3, -3]], 29, "exponent 29 is not allowed"),
+        ([[3, -3]], -8, "exponent -8 is not allowed"),
+        ([[3, -3]], 8, "exponent 8 is not allowed"),
     ],
 )
 def test_synapses_that_lava_would_change_in_silence(weight, exponent, message):
@@ -70,13 +71,17 @@ def test_synapses_that_lava_would_change_in_silence(weight, exponent, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"w": n.DenseSynapses(np.ones((1, 3)))}, "in -> w: 2 values do not fit 3"),
+        ({"w": n.DenseSynapses(np.ones((1, 3)))}, "in -> w: .* cannot take 2 signals"),
         ({"w": n.DenseSynapses(np.ones((2, 2)))}, "w -> a: 2 values do not fit 1"),
-        ({"w": n.TokenSynapses(np.ones((3, 1, 1)))}, "does not fit a source of 2"),
+        ({"w": n.TokenSynapses(np.ones((3, 1, 1)))}, "in -> w: .* cannot take 2"),
         ({"out": n.Output((2,))}, "a -> out: 1 values do not fit 2"),
         ({"a": n.QuantizedNeurons((1,), 0, -1, 1.0)}, "vth = -1 .* 0 to 131071"),
         ({"a": n.QuantizedNeurons((1,), 5000, 1, 1.0)}, "dv = 5000 .* 0 to 4096"),
-        ({"bias": n.BiasLine(), "arrival": {**ARRIVAL, "bias": 0}}, "connected.*bias"),
+        ({"a": n.QuantizedNeurons((1,), 0, 1, 1.0, 4097)}, "du = 4097 .* 0 to 4096"),
+        (
+            {"a": n.QuantizedNeurons((1,), np.array([0.5]), 1, 1.0)},
+            "dv = float64 .* integers from 0",
+        ),
         ({"arrival": {"in": 0, "out": 1}}, "no arrival step for a"),
         ({"arrival": {**ARRIVAL, "in": 1}}, "'in' sends from step 0"),
         ({"edges": (*EDGES, Edge("w", "out"))}, "'w' have 1 edges in and 2 out"),
@@ -90,19 +95,63 @@ def test_graphs_that_cannot_be_wired(changes, message):
 
 
 @pytest.mark.parametrize(
-    ("threshold", "bias", "message"),
-    [(-0.5, 0.0, "-0.5 fires at rest"), (0.5, 0.1, "let it travel on a BiasLine")],
+    ("changes", "message"),
+    [
+        ({"threshold": np.full(1, -0.5)}, "-0.5 fires at rest"),
+        ({"bias": np.full(1, 0.1)}, "let it travel on a BiasLine"),
+        ({"start": np.full(1, 0.1)}, "let it travel on a BiasLine"),
+        ({"decay": np.full(1, 0.1)}, "a decay of .*0.1.* would change its last bit"),
+        ({"current_decay": np.array(0.1)}, "a current_decay of .*0.1.* would change"),
+    ],
 )
-def test_neurons_that_would_act_before_their_data_arrive(threshold, bias, message):
-    neurons = n.SpikingNeurons(np.ones(1), np.full(1, threshold), np.full(1, bias))
-    graph = graph_with(a=neurons, stage=Stage.TIMED)
+def test_neurons_that_would_not_do_the_same_on_lava(changes, message):
+    # 1 - (1 - 0.1) is 0.09999999999999998
+    usual = {"decay": np.ones(1), "threshold": np.ones(1), "bias": np.zeros(1)}
+    graph = graph_with(a=n.SpikingNeurons(**{**usual, **changes}), stage=Stage.TIMED)
     with pytest.raises(GraphError, match=f"node 'a': .*{message}"):
         run_lava(graph, SPIKES)
 
 
-def test_an_unknown_runtime():
-    with pytest.raises(InputError, match="no runtime 'ray'; allowed: local, lava"):
-        run_lava(graph_with(), SPIKES, runtime="ray")
+def test_sums_that_lava_would_wrap():
+    # 2**17 + 1 sources of 255 * 2**7 reach more than 2**31
+    size = 2**17
+    wide = n.DenseSynapses(np.full((1, size), 255), exponent=7)
+    graph = graph_with(**{"in": n.Input((size,)), "w": wide})
+    with pytest.raises(GraphError, match=r"'a': .* up to 4\.27.*e\+09, and Lava wraps"):
+        run_lava(graph, np.zeros((1, 1, size)))
+
+
+@pytest.mark.parametrize("what", ["runtime", "processes", "models"])
+def test_an_unknown_choice(what):
+    with pytest.raises(InputError, match=f"no {what} 'ray'; allowed: [a-z]+, [a-z]+"):
+        run_lava(graph_with(), SPIKES, **{what: "ray"})
+
+
+# --- stock processes only -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"a": n.QuantizedIntegrators((1,), 0, 1.0)},
+            "node 'a': it sends its potential, and no stock neuron .*'auto'",
+        ),
+        (
+            {"a": n.QuantizedNeurons((1,), 0, 1, 1.0, drop=3)},
+            "node 'a': it has a soft reset, and the stock LIF .*'auto'",
+        ),
+        (
+            {"edges": (Edge("in", "w", 60), Edge("w", "a", 3), EDGES[2])},
+            "edge in -> w: a delay of 63 steps does not fit .* at most 62",
+        ),
+        # Mixed signs are stored doubled, and their sum is shifted one further.
+        ({"w": n.DenseSynapses(np.array([[3, -3]]), -7)}, "'w': .* by -8; .* -7 to 7"),
+    ],
+)
+def test_what_stock_processes_cannot_express(changes, message):
+    with pytest.raises(GraphError, match=message):
+        run_lava(graph_with(**changes), SPIKES, processes="stock")
 
 
 def test_only_lowered_graphs_run():

@@ -75,18 +75,23 @@ import numpy as np
 from faulty import Faulty
 
 from spikewright.simulate.lava_backend.engine.local import LocalRuntime
-from spikewright.simulate.lava_backend.engine.native import run_native
-from spikewright.simulate.lava_backend.engine.network import Dense, Network, RingBuffer
+from spikewright.simulate.lava_backend.engine.native import NativeRuntime
+from spikewright.simulate.lava_backend.engine.network import (
+    Dense,
+    Loihi2SimCfg,
+    Network,
+    RingBuffer,
+)
 
 source, faulty = RingBuffer(data=np.ones((1, 4))), Faulty()
 dense = Dense(weights=np.ones((1, 1)))
 source.s_out.connect(faulty.s_in)
 faulty.s_out.connect(dense.s_in)
-network = Network(source, "floating_pt")
-{run}
+network = Network(source, Loihi2SimCfg(select_tag="floating_pt"), {{}}, ())
+{run}(network).run(4)
 """
 
-NATIVE, LOCAL = "run_native(network, 4)", "LocalRuntime(network).run(4, {})"
+NATIVE, LOCAL = "NativeRuntime", "LocalRuntime"
 
 
 def write_child(folder, run, **faults):
@@ -96,7 +101,7 @@ def write_child(folder, run, **faults):
     faults = {"on_build": "pass", "before_send": "pass", "after_send": "pass", **faults}
     (home / "faulty.py").write_text(FAULTY.format(**faults))
     program = folder / "child.py"
-    program.write_text(CHILD.replace("{run}", run))
+    program.write_text(CHILD.format(run=run))
     job = folder / "job"
     job.mkdir()
     return [sys.executable, str(program)], job
@@ -209,11 +214,11 @@ def wait_until(condition, patience_s=15.0):
 
 
 def overflowing_graph():
-    """A sum of 2 * 255 * 2**15 does not fit 24 bits."""
+    """A sum of 300 * 255 * 2**7 = 9792000 does not fit 24 bits."""
     return Graph(
         {
-            "in": n.Input((2, 1)),
-            "large": n.TokenSynapses(np.full((1, 1, 2), 255), exponent=15),
+            "in": n.Input((300, 1)),
+            "large": n.TokenSynapses(np.full((1, 1, 300), 255), exponent=7),
             "out": n.Output((1, 1)),
         },
         (Edge("in", "large"), Edge("large", "out")),
@@ -223,9 +228,22 @@ def overflowing_graph():
     )
 
 
-def test_an_overflow_is_reported_with_its_sample_and_node():
-    silent, loud = np.zeros((1, 2, 2, 1)), np.ones((1, 2, 2, 1))
+@pytest.mark.parametrize("runtime", ["local", "lava"])
+def test_an_overflow_is_reported_with_its_sample_and_node(runtime):
+    silent, loud = np.zeros((1, 2, 300, 1)), np.ones((1, 2, 300, 1))
     with pytest.raises(LavaRunError) as caught:
-        run_lava(overflowing_graph(), np.concatenate([silent, loud]))
+        inputs = np.concatenate([silent, loud])
+        run_lava(overflowing_graph(), inputs, runtime=runtime)
     assert "sample 2 of 2" in str(caught.value)
-    assert "OverflowDetectedError: synapses 'large', step 1" in str(caught.value)
+    wanted = (
+        "OverflowDetectedError: node 'out', neuron [0, 0], step 1: sum a is 9792000"
+    )
+    assert wanted in str(caught.value)
+
+
+def test_the_child_computes_in_one_thread(tmp_path):
+    # Dozens of workers with several BLAS threads each are slower by a factor of 60.
+    program = "import os; open('threads', 'w').write(os.environ['OMP_NUM_THREADS'])"
+    command = [sys.executable, "-c", program]
+    supervise(command, tmp_path, deadline_s=10.0, on_poll=lambda: "the start")
+    assert (tmp_path / "threads").read_text() == "1"

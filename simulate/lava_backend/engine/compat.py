@@ -5,6 +5,9 @@
    Lava's get a hash by identity.
 2. Lava's ReshapePort calls `np.reshape(newshape=…)`, which numpy 2.1 deprecated and
    newer releases lack: every receiving worker would die.
+
+And faster: for each instance of a Process the compiler executes all files beside it,
+as often as there are files. It finds the same models for all of one kind.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ def apply() -> None:
     """Apply both cures; call it before any import from below `lava`."""
     _import_var_model()
     _mend_reshape()
+    _find_models_once()
 
 
 def _import_var_model() -> None:
@@ -52,3 +56,16 @@ def _mend_reshape() -> None:
 
 def _reshape(array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
     return np.reshape(array, shape)
+
+
+def _find_models_once() -> None:
+    graphs = importlib.import_module("lava.magma.compiler.compiler_graphs")
+    find = graphs.ProcGroupDiGraphs._find_proc_models
+    found: dict[type, Any] = {}
+
+    def find_once(proc: object) -> Any:
+        if type(proc) not in found:
+            found[type(proc)] = find(proc)
+        return list(found[type(proc)])
+
+    graphs.ProcGroupDiGraphs._find_proc_models = staticmethod(find_once)

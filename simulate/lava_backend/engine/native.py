@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy.typing as npt
+from lava.magma.core.process.variable import Var
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.runtime.mgmt_token_enums import MGMT_RESPONSE, enum_equal
 
@@ -23,19 +25,31 @@ COMPILE_CONFIG = {"pypy_channel_size": 2}
 """slots of a channel; the default 64 fills /dev/shm and is no faster"""
 
 
-def run_native(network: Network, steps: int) -> None:
-    """Compile, run once and stop; a network cannot be run again.
+class NativeRuntime:
+    """A compiled and started network. Its time goes on from run to run."""
 
-    Raises:
-        LavaRunError: a worker raised or died.
-    """
-    process = network.source
-    process.create_runtime(network.config, compile_config=COMPILE_CONFIG)
-    runtime = process.runtime
-    runtime.start(RunSteps(steps, blocking=False))
-    _await(runtime, dict(_workers(runtime)))
-    runtime.wait()
-    process.stop()
+    def __init__(self, network: Network) -> None:
+        self._handle = network.handle
+        self._handle.create_runtime(network.config, compile_config=COMPILE_CONFIG)
+
+    def run(self, steps: int) -> None:
+        """Run so many steps.
+
+        Raises:
+            LavaRunError: a worker raised or died.
+        """
+        runtime = self._handle.runtime
+        runtime.start(RunSteps(steps, blocking=False))
+        _await(runtime, dict(_workers(runtime)))
+        runtime.wait()
+
+    def set(self, var: Var, value: npt.NDArray[Any]) -> None:
+        """Set a Var between two runs: a message, about 20 us, for each number."""
+        var.set(value)
+
+    def stop(self) -> None:
+        """End all workers."""
+        self._handle.stop()
 
 
 def _workers(runtime: Any) -> Iterator[tuple[Any, str]]:

@@ -3,199 +3,209 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
 from lava.magma.core.run_configs import Loihi2SimCfg
-from lava.proc.dense.process import Dense
+from lava.proc.dense.process import DelayDense, Dense
 from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIF
+from lava.proc.sparse.process import DelaySparse, Sparse
 
-from spikewright import nodes as n
-from spikewright.errors import UnsupportedNodeError
-from spikewright.graph import Edge, Graph, Stage
-from spikewright.simulate.lava_backend.engine.processes.delay import DelayLine
-from spikewright.simulate.lava_backend.engine.processes.integrator import Integrator
-from spikewright.simulate.lava_backend.engine.processes.recorder import Recorder
-from spikewright.simulate.lava_backend.engine.processes.synapses import (
-    ChannelWise,
-    Diagonal,
-    LinearSynapses,
-    TokenWise,
+from spikewright.simulate.lava_backend.engine.connections import (
+    make_stock_delay,
+    make_synapses,
 )
+from spikewright.simulate.lava_backend.engine.populations import (
+    Parts,
+    make_population,
+    make_recorder,
+    make_source,
+)
+from spikewright.simulate.lava_backend.engine.processes import stock, stock_synapses
+from spikewright.simulate.lava_backend.engine.processes.delay import DelayLine
+from spikewright.simulate.lava_backend.engine.processes.recorder import Recorder
+from spikewright.simulate.lava_backend.job import Job, Models, input_file
 from spikewright.simulate.lava_backend.plan import (
-    MIXED_LIMITS,
+    FIXED_TAG,
+    FLOAT_TAG,
+    Link,
     Plan,
-    ends,
-    row_bound,
-    synapse_shapes,
-    weight_limits,
 )
 
 Array = npt.NDArray[Any]
+Made = dict[str, AbstractProcess]
+Taps = dict[tuple[str, int], AbstractProcess]
+"""by population and delay: who sends what the population sent so long ago"""
 
-GRADED_BITS = 24
-"""num_message_bits of a Dense behind a graded source; 0 would make it boolean"""
-FLOAT32_EXACT = 1 << 24
-"""float32 holds every integer up to here"""
+FAST_MODELS = {
+    FIXED_TAG: {
+        LIF: stock.PyLifFixed,
+        Dense: stock_synapses.PyDenseFixed,
+        DelayDense: stock_synapses.PyDelayDenseFixed,
+        Sparse: stock_synapses.PySparseFixed,
+        DelaySparse: stock_synapses.PyDelaySparseFixed,
+        RingBuffer: stock.PyStreamFixed,
+    },
+    FLOAT_TAG: {
+        LIF: stock.PyLifFloat,
+        Dense: stock_synapses.PyDenseFloat,
+        DelayDense: stock_synapses.PyDelayDenseFloat,
+        Sparse: stock_synapses.PySparseFloat,
+        DelaySparse: stock_synapses.PyDelaySparseFloat,
+        RingBuffer: stock.PyStreamFloat,
+    },
+}
+"""our models of Lava's own processes, by arithmetic; Lava itself finds only those that
+lie beside a Process, and takes the exact type of the Process"""
 
 
 @dataclass(frozen=True)
 class Network:
     """Connected processes, not yet compiled."""
 
-    source: RingBuffer
-    """plays the sample; also the handle of the whole network"""
-    tag: str
+    handle: AbstractProcess
+    """any of them: Lava finds the others"""
+    config: Loihi2SimCfg
+    """which models the compiler chooses"""
+    sources: Mapping[str, RingBuffer]
+    """by Input; each holds the first sample"""
+    states: tuple[Var, ...]
+    """what Lava's own models keep from one sample to the next"""
 
-    @property
-    def config(self) -> Loihi2SimCfg:
-        """Which models the compiler chooses."""
-        return Loihi2SimCfg(select_tag=self.tag)
 
-
-def build_network(graph: Graph, plan: Plan, sample: Array, folder: Path) -> Network:
-    """Make the processes of a graph for one sample, and connect them.
+def build_network(job: Job, plan: Plan, folder: Path, recording: Path) -> Network:
+    """Make the processes of a job, and connect them.
 
     Args:
-        graph: checked by `make_plan`.
-        plan: of this graph.
-        sample: (steps, *input shape)
-        folder: where recorder i writes `i.npy`: the populations of `plan.recorded`,
-            then the Output.
+        job: what to run.
+        plan: of its graph and inputs.
+        folder: of the job, where its inputs lie.
+        recording: where recorder i writes `i.npy`, in the order of `plan.recorded`.
     """
-    made = {
-        name: _make(graph, plan, name, folder)
-        for name in graph.nodes
-        if name != graph.input_name
+    parts = Parts(job.graph, plan, job.setup.processes == "stock", recording)
+    names = [name for name in job.graph.populations() if _is_built(plan, name)]
+    sources = {
+        name: _input(job, plan, name, folder)
+        for name in job.graph.inputs
+        if name in names
     }
-    made[graph.input_name] = source = RingBuffer(data=played(sample, plan.run_steps))
-    for edge in graph.edges:
-        _join(edge, made)
-    for index, name in enumerate(plan.recorded):
-        recorder = _recorder(graph, plan, name, folder / f"{index}.npy", np.uint8)
-        _connect(made[name], recorder)
-    return Network(source, plan.tag)
-
-
-def played(sample: Array, run_steps: int) -> Array:
-    """Put time last and silence behind: (steps, *shape) to (*shape, run_steps)."""
-    silence = [(0, run_steps - len(sample))] + [(0, 0)] * (sample.ndim - 1)
-    return np.moveaxis(np.pad(sample, silence), 0, -1)
-
-
-def _make(graph: Graph, plan: Plan, name: str, folder: Path) -> AbstractProcess:
-    match node := graph.nodes[name]:
-        case n.Output():
-            dtype = np.int64 if graph.stage is Stage.QUANTIZED else np.float64
-            path = folder / f"{len(plan.recorded)}.npy"
-            return _recorder(graph, plan, name, path, dtype)
-        case n.BiasLine():
-            ones = np.ones((plan.steps, *node.shape))
-            return RingBuffer(data=played(ones, plan.run_steps))
-        case n.SpikingNeurons() | n.QuantizedNeurons():
-            return _spiking(name, node)
-        case n.Integrators() | n.QuantizedIntegrators():
-            return _integrating(name, node)
-        case (
-            n.DenseSynapses()
-            | n.TokenSynapses()
-            | n.ChannelSynapses()
-            | n.DiagonalSynapses()
-        ):
-            return _synapses(graph, plan, name, node)
-    known = [kind.__name__ for kind in (*n.POPULATIONS, *n.SYNAPSES, n.Output)]
-    raise UnsupportedNodeError(name, type(node).__name__, "the Lava backend", known)
-
-
-def _spiking(name: str, node: n.SpikingNeurons | n.QuantizedNeurons) -> LIF:
-    if isinstance(node, n.QuantizedNeurons):
-        # Lava adds 1 to du: 4095 is no memory of the current.
-        return LIF(shape=node.shape, du=4095, dv=node.dv, vth=node.vth, name=name)
-    return LIF(
-        shape=node.shape,
-        du=1.0,
-        dv=1.0 - node.decay,
-        vth=node.threshold,
-        name=name,
+    others = (name for name in names if name not in sources)
+    made: Made = {**sources, **{name: make_population(parts, name) for name in others}}
+    recorders = {name: make_recorder(parts, name) for name in plan.recorded}
+    synapses = _join(parts, made, recorders)
+    for one, other in pairwise(plan.islands):
+        _tie(recorders, one, other)
+    is_stock = job.setup.models == "stock"
+    return Network(
+        recorders[plan.recorded[-1]],
+        run_config(plan.tag, job.setup.models),
+        sources,
+        tuple(_states([*made.values(), *synapses])) if is_stock else (),
     )
 
 
-def _integrating(name: str, node: n.Integrators | n.QuantizedIntegrators) -> Integrator:
-    if isinstance(node, n.QuantizedIntegrators):
-        return Integrator(shape=node.shape, kept=4096 - node.dv, name=name)
-    return Integrator(shape=node.shape, kept=node.decay, gain=node.gain, name=name)
+def run_config(tag: str, models: Models) -> Loihi2SimCfg:
+    """Return how the compiler chooses: by arithmetic, and ours before Lava's."""
+    chosen = FAST_MODELS[tag] if models == "fast" else {}
+    return Loihi2SimCfg(select_tag=tag, exception_proc_model_map=chosen)
 
 
-def _synapses(graph: Graph, plan: Plan, name: str, node: n.Synapses) -> AbstractProcess:
-    source, _ = ends(graph, name)
-    graded = source in plan.graded
-    fixed = graph.stage is Stage.QUANTIZED
-    if isinstance(node, n.DenseSynapses):
-        if fixed and not graded:
-            return _fixed_dense(name, node)
-        if not fixed:
-            bits = GRADED_BITS if graded else 0
-            weights = node.weight * 2.0**node.exponent
-            return Dense(weights=weights, num_message_bits=bits, name=name)
-        # Stock Dense would wrap large products in silence: one token, one tap.
-        node = n.TokenSynapses(node.weight[np.newaxis], node.exponent)
-    kinds: dict[type[n.Synapses], type[LinearSynapses]] = {
-        n.TokenSynapses: TokenWise,
-        n.ChannelSynapses: ChannelWise,
-        n.DiagonalSynapses: Diagonal,
-    }
-    size = math.prod(graph.nodes[source].shape)  # type: ignore[union-attr]
-    x_shape, a_shape = synapse_shapes(name, node, size)
-    # A power of two changes no digit, so the product stays exact.
-    weight = node.weight * 2.0**node.exponent
-    if fixed and not graded and row_bound(node) < FLOAT32_EXACT:
-        weight = weight.astype(np.float32)
-    return kinds[type(node)](
-        weight=weight, in_shape=x_shape, out_shape=a_shape, name=name
+def _is_built(plan: Plan, name: str) -> bool:
+    """Leave out what nobody would see: it is connected to nothing that is recorded."""
+    return any(name in island for island in plan.islands)
+
+
+def _input(job: Job, plan: Plan, name: str, folder: Path) -> RingBuffer:
+    process = make_source(plan, job.inputs[name][0], start=0)
+    index = list(job.graph.inputs).index(name)
+    process.proc_params["stream"] = input_file(folder, index)
+    process.name = name
+    return process
+
+
+def _states(processes: Iterable[AbstractProcess]) -> Iterable[Var]:
+    for process in processes:
+        if isinstance(process, LIF):
+            yield from (process.u, process.v)
+        if isinstance(process, Dense | Sparse):
+            yield process.a_buff
+
+
+# --- connections ---------------------------------------------------------------------
+
+
+def _join(
+    parts: Parts, made: Made, recorders: Mapping[str, Recorder]
+) -> list[AbstractProcess]:
+    """Connect all populations, and return the synapses between them."""
+    synapses = []
+    taps = _taps(parts, made)
+    for link in (each for each in parts.plan.links if each.source in made):
+        sender = made[link.source] if parts.is_stock else taps[link.source, link.delay]
+        if between := _between(parts, link, sender):
+            _connect(sender, between)
+            synapses.append(between)
+        _connect(between or sender, made.get(link.target) or recorders[link.target])
+    for name in (each for each in made if each in recorders):
+        _connect(made[name], recorders[name])
+    return synapses
+
+
+def _between(
+    parts: Parts, link: Link, sender: AbstractProcess
+) -> AbstractProcess | None:
+    if link.synapses is not None:
+        return make_synapses(parts, link, link.synapses)
+    if parts.is_stock and link.delay:
+        return make_stock_delay(parts, link, math.prod(_sends(sender).shape))
+    return None
+
+
+def _taps(parts: Parts, made: Made) -> Taps:
+    """Make one delay line for each population, of pieces between its delays."""
+    taps: Taps = {(name, 0): process for name, process in made.items()}
+    if parts.is_stock:
+        return taps
+    for name, process in made.items():
+        delays = {link.delay for link in parts.plan.links if link.source == name}
+        for before, delay in pairwise(sorted({0, *delays})):
+            line = DelayLine(
+                shape=_sends(process).shape,
+                steps=delay - before,
+                interval=parts.plan.run_steps,
+                name=f"{name}, {delay} steps late",
+            )
+            _connect(taps[name, before], line)
+            taps[name, delay] = line
+    return taps
+
+
+def _sends(process: AbstractProcess) -> Any:
+    """Return the port that carries a signal; only a recorder has others."""
+    (port,) = process.out_ports.members
+    return port
+
+
+def _connect(sender: AbstractProcess, receiver: AbstractProcess) -> None:
+    """Connect two signals, reshaping in C order."""
+    leaves, enters = _sends(sender), receiver.in_ports.members[0]
+    if leaves.shape != enters.shape:
+        leaves = leaves.reshape(enters.shape)
+    leaves.connect(enters)
+
+
+def _tie(
+    recorders: Mapping[str, Recorder], one: frozenset[str], other: frozenset[str]
+) -> None:
+    first, second = (
+        next(recorders[name] for name in recorders if name in island)
+        for island in (one, other)
     )
-
-
-def _fixed_dense(name: str, node: n.DenseSynapses) -> Dense:
-    """Lava drops the lowest bit of mixed signs, so double them and halve the sum."""
-    weight, exponent = node.weight.astype(np.int32), node.exponent
-    if weight_limits(weight) == MIXED_LIMITS:
-        weight, exponent = 2 * weight, exponent - 1
-    return Dense(weights=weight, weight_exp=exponent, name=name)
-
-
-def _recorder(
-    graph: Graph, plan: Plan, name: str, path: Path, dtype: type[np.generic]
-) -> Recorder:
-    shape: n.Shape = graph.nodes[name].shape  # type: ignore[union-attr]
-    return Recorder(
-        shape=shape,
-        first=graph.arrival[name],
-        steps=plan.steps,
-        dtype=dtype,
-        path=path,
-        name=f"recorder of {name}",
-    )
-
-
-def _join(edge: Edge, made: dict[str, AbstractProcess]) -> None:
-    source, target = made[edge.source], made[edge.target]
-    if edge.delay:
-        (sender,) = source.out_ports.members
-        name = f"delay of {edge.source} -> {edge.target}"
-        line = DelayLine(shape=sender.shape, steps=edge.delay, name=name)
-        _connect(source, line)
-        source = line
-    _connect(source, target)
-
-
-def _connect(source: AbstractProcess, target: AbstractProcess) -> None:
-    """Connect the one OutPort with the one InPort, reshaping in C order."""
-    (sender,), (receiver,) = source.out_ports.members, target.in_ports.members
-    if sender.shape != receiver.shape:
-        sender = sender.reshape(receiver.shape)
-    sender.connect(receiver)
+    first.tie_out.connect(second.tie_in)

@@ -1,4 +1,4 @@
 """Lava Processes and their models, and nothing else.
 
-Lava's compiler executes every file beside a Process, for every instance of it.
+Lava's compiler executes every file beside a Process, for every kind of Process.
 """

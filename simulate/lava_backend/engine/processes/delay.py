@@ -3,13 +3,11 @@
 # mypy: disable-error-code="misc, untyped-decorator"
 # Lava has no stubs: its base classes and decorators are untyped.
 
-from collections import deque
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from lava.magma.core.decorator import implements, requires, tag
-from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
@@ -17,31 +15,35 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
+from spikewright.simulate.lava_backend.engine.processes.abstract import (
+    SendingFirstModel,
+)
+
 Array = npt.NDArray[Any]
 
 
 class DelayLine(AbstractProcess):
     """a_out[t] = s_in[t - steps], with steps >= 1; 0 before."""
 
-    def __init__(self, *, shape: tuple[int, ...], steps: int, name: str) -> None:
-        super().__init__(shape=shape, steps=steps, name=name)
+    def __init__(
+        self, *, shape: tuple[int, ...], steps: int, interval: int, name: str
+    ) -> None:
+        super().__init__(shape=shape, steps=steps, interval=interval, name=name)
         self.s_in = InPort(shape=shape)
         self.a_out = OutPort(shape=shape)
 
 
-class DelayModel(PyLoihiProcessModel):
-    """Sends `a_buff`, then moves the line on by one step."""
+class DelayModel(SendingFirstModel):
+    """Sends on what arrived, `steps` later."""
 
-    def __init__(self, proc_params: Any) -> None:
-        super().__init__(proc_params)
-        self.a_buff: Array = np.zeros(proc_params["shape"])
-        self.line = deque([self.a_buff] * (proc_params["steps"] - 1))
+    def prepare(self) -> None:
+        """Set the length of the line."""
+        self.late = self.proc_params["steps"]
 
-    def run_spk(self) -> None:
-        """Send, then receive."""
-        self.a_out.send(self.a_buff)
-        self.line.append(self.s_in.recv())
-        self.a_buff = self.line.popleft()
+    @staticmethod
+    def make(x: Array) -> Array:
+        """Return x."""
+        return x
 
 
 @implements(proc=DelayLine, protocol=LoihiProtocol)

@@ -12,7 +12,6 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,15 +24,15 @@ from spikewright.export.lower import lower
 from spikewright.export.texts import encode_texts
 from spikewright.graph import Graph
 from spikewright.simulate.compare import compare_traces
-from spikewright.simulate.run import run
+from spikewright.simulate.run import LAVA, LavaOptions, run
 from spikewright.train.load import load_student, shipped_student
 
 DT_S = 1e-4
-ROWS: tuple[tuple[str, str, Literal["local", "lava"]], ...] = (
-    ("integer simulator", "integer", "local"),
-    ("reference executor", "reference", "local"),
-    ("Lava, our one-process runtime", "lava", "local"),
-    ("Lava, its own runtime", "lava", "lava"),
+ROWS: tuple[tuple[str, str, LavaOptions], ...] = (
+    ("integer simulator", "integer", LAVA),
+    ("reference executor", "reference", LAVA),
+    ("Lava, our one-process runtime", "lava", LavaOptions("local")),
+    ("Lava, its own runtime", "lava", LavaOptions("lava")),
 )
 
 
@@ -44,13 +43,13 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=3)
     args = parser.parse_args()
     print(describe_machine())
-    graph, inputs = _lowered(args.tokens, args.sentences)
+    graph, inputs = lowered_student(args.tokens, args.sentences)
     judge = run(graph, inputs, backend="integer")
     print(f"{len(inputs)} sentences, {args.tokens} token slots, start-up included")
     base = 0.0
-    for label, backend, runtime in ROWS:
+    for label, backend, lava in ROWS:
         start = time.perf_counter()
-        trace = run(graph, inputs, backend=backend, runtime=runtime)
+        trace = run(graph, inputs, backend=backend, lava=lava)
         seconds = (time.perf_counter() - start) / len(inputs)
         base = base or seconds
         wrong = compare_traces(judge, trace).mismatches
@@ -60,7 +59,8 @@ def main() -> None:
         )
 
 
-def _lowered(tokens: int, sentences: int) -> tuple[Graph, npt.NDArray[np.uint8]]:
+def lowered_student(tokens: int, sentences: int) -> tuple[Graph, npt.NDArray[np.uint8]]:
+    """Return the shipped student in integers, and sentences for it."""
     checkpoint = shipped_student()
     student = load_student(checkpoint)
     with tempfile.TemporaryDirectory() as folder:

@@ -27,16 +27,20 @@ FOLDERS = ("train", "export", "simulate", "hardware_profiles")
 LAVA = ("simulate/lava_backend/engine/", "simulate/lava_backend/child.py")
 MAY_BE_IMPORTED_BY = {
     "accelerate": ("train/",),
+    "google": ("export/onnx_file.py",),
     "h5py": ("export/",),
     "lava": LAVA,
     "nir": ("export/",),
     "numpy": ("",),
+    "onnx": ("export/onnx_",),
+    "onnxruntime": ("export/onnx_export.py",),
     "safetensors": ("train/",),
+    "scipy": ("src/spikewright/linear.py", "export/", "simulate/"),
     "snntorch": ("train/",),
     "tokenizers": ("export/",),
-    "torch": ("train/",),
+    "torch": ("train/", "export/onnx_export.py"),
     "tqdm": ("src/spikewright/cli/",),
-    "transformers": ("train/",),
+    "transformers": ("train/", "export/onnx_export.py"),
 }
 """every package that is not Python's own -> where paths may start"""
 LONGEST_FUNCTION, LONGEST_FILE = 40, 300

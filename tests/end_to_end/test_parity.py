@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikewright.errors import GraphError
 from spikewright.export.lower import lower
 from spikewright.export.nir_io import read_nir, read_nir_dt
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.compare import Comparison, compare_traces
-from spikewright.simulate.run import run
+from spikewright.simulate.run import LavaOptions, run
 from spikewright.trace import SpikeTrace
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.nir"))
-DECAYS_DIFFER = {"heterogeneous"}
 Spikes = Callable[[Graph], np.ndarray]
 
 
@@ -110,22 +108,43 @@ def test_lava_equals_the_reference_on_random_branching_graphs(
 @pytest.mark.lava
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_golden_files_give_the_same_spikes_everywhere(
-    path: Path, spikes: Spikes
+    path: Path, any_inputs: Callable[..., dict[str, np.ndarray]]
 ) -> None:
     graph, dt_s = read_nir(path), read_nir_dt(path)
-    inputs = spikes(graph)
+    inputs = any_inputs(graph, 0, 4, 9)
     judge = run(lower(graph, dt_s=dt_s or 1e-4, to=Stage.DISCRETE).graph, inputs)
     timed = lower(graph, dt_s=dt_s or 1e-4, to=Stage.TIMED).graph
     for trace in (run(timed, inputs), run(timed, inputs, backend="lava")):
         same = _common(judge, trace)
         assert same.mismatches == 0, same
         # Real-valued sums are taken in another order, so their last bit may differ.
-        np.testing.assert_allclose(trace.output, judge.output, rtol=1e-12, atol=1e-12)
-    if path.stem in DECAYS_DIFFER:
-        with pytest.raises(GraphError, match="differs between neurons"):
-            lower(graph, dt_s=dt_s or 1e-4)
-        return
+        for name, output in judge.outputs.items():
+            np.testing.assert_allclose(
+                trace.outputs[name], output, rtol=1e-12, atol=1e-12
+            )
     quantized = lower(graph, dt_s=dt_s or 1e-4).graph
+    judge = run(quantized, inputs)
+    for backend in ("integer", "lava"):
+        same = _common(judge, run(quantized, inputs, backend=backend))
+        assert same.is_equal, same
+
+
+@pytest.mark.lava
+@pytest.mark.parametrize("seed", range(6))
+def test_every_node_kind_gives_the_same_spikes_everywhere(
+    seed: int,
+    any_graph: Callable[[int], Graph],
+    any_inputs: Callable[..., dict[str, np.ndarray]],
+    dt_s: float,
+) -> None:
+    # Dyadic numbers: sums are exact in any order, and outputs too.
+    graph = any_graph(seed)
+    inputs = any_inputs(graph, seed, 3, 9)
+    judge = run(lower(graph, dt_s=dt_s, to=Stage.DISCRETE).graph, inputs)
+    timed = lower(graph, dt_s=dt_s, to=Stage.TIMED).graph
+    for trace in (run(timed, inputs), run(timed, inputs, backend="lava")):
+        assert _common(judge, trace).is_equal
+    quantized = lower(graph, dt_s=dt_s).graph
     judge = run(quantized, inputs)
     for backend in ("integer", "lava"):
         same = _common(judge, run(quantized, inputs, backend=backend))
@@ -138,8 +157,8 @@ def test_lavas_own_runtime_equals_ours(
 ) -> None:
     graph = lower(make_graph(1), dt_s=dt_s).graph
     inputs = spikes(graph)[:2]
-    local = run(graph, inputs, backend="lava", runtime="local")
-    same = _common(local, run(graph, inputs, backend="lava", runtime="lava"))
+    local = run(graph, inputs, backend="lava", lava=LavaOptions("local"))
+    same = _common(local, run(graph, inputs, backend="lava", lava=LavaOptions("lava")))
     assert same.is_equal, same
 
 

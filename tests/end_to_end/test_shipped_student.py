@@ -14,7 +14,7 @@ from spikewright.export.lower import lower
 from spikewright.export.texts import EncodedTexts, encode_texts, logits_of
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.compare import compare_traces
-from spikewright.simulate.run import run
+from spikewright.simulate.run import LavaOptions, run
 from spikewright.train.answer import float_logits
 from spikewright.train.load import load_student, shipped_student
 
@@ -93,7 +93,7 @@ def test_lava_computes_the_integers_of_the_simulator_and_of_the_judge(
     judge = run(graph, inputs)
     for trace in (
         run(graph, inputs, backend="integer"),
-        run(graph, inputs, backend="lava", runtime=runtime),
+        run(graph, inputs, backend="lava", lava=LavaOptions(runtime)),
     ):
         same = compare_traces(judge, trace)
         assert same.is_equal, same

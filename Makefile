@@ -1,9 +1,11 @@
 # make demo   set everything up, then classify sentences on Lava with an energy report
 # make test   set everything up, then lint, type-check and test
-# make bench  the figures of benchmarks/RESULTS.md (DATA=folder of the data sets)
+# make bench  the figures of benchmarks/RESULTS.md (DATA=folder of the data sets,
+#             PAPER=folder `paper` of github.com/neuromorphs/NIR, left out if not given)
 PYTHON ?= python3
 VENV ?= .venv
 DATA ?= ../shared/data
+PAPER ?=
 BIN = $(VENV)/bin
 export HF_HUB_OFFLINE = 1
 
@@ -30,8 +32,13 @@ test: setup
 
 bench: setup
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[teacher]"
-	$(BIN)/python benchmarks/accuracy.py --data $(DATA)
+	$(BIN)/python benchmarks/parity.py
+	$(BIN)/python benchmarks/lowering.py
+	$(BIN)/python benchmarks/integer_rate.py
+	$(BIN)/python benchmarks/lava_speed.py
 	$(BIN)/python benchmarks/backends.py
+	$(BIN)/python benchmarks/accuracy.py --data $(DATA)
+	$(if $(PAPER),$(BIN)/python benchmarks/nir_paper.py --paper $(PAPER))
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     )
     from spikewright.export.lower import Lowering, lower
     from spikewright.export.nir_io import read_nir, read_nir_dt, write_nir
+    from spikewright.export.quantize_report import (
+        QuantizationReport,
+        quantization_report,
+    )
+    from spikewright.export.rounding import Quantization
     from spikewright.export.texts import encode_texts, logits_of
     from spikewright.files import read_graph, read_trace, write_graph, write_trace
     from spikewright.graph import Edge, Graph, Stage
@@ -60,13 +65,17 @@ if TYPE_CHECKING:
         find_teacher,
         read_teacher_config,
     )
+    from spikewright.simulate.agreement import spike_agreement
     from spikewright.simulate.compare import compare_traces
-    from spikewright.simulate.run import Backend, run
-    from spikewright.trace import SpikeTrace
+    from spikewright.simulate.integer import Batching
+    from spikewright.simulate.ranges import measure_ranges
+    from spikewright.simulate.run import Backend, LavaOptions, run
+    from spikewright.trace import SpikeTrace, TracePolicy
 
 __all__ = [
     "Backend",
     "BackendMissingError",
+    "Batching",
     "ComparisonReport",
     "ConfigError",
     "Deployment",
@@ -76,6 +85,7 @@ __all__ = [
     "GraphError",
     "HardwareProfile",
     "InputError",
+    "LavaOptions",
     "LavaRunError",
     "Limits",
     "Lowering",
@@ -84,10 +94,13 @@ __all__ = [
     "Placement",
     "PlacementCheck",
     "ProfileError",
+    "Quantization",
+    "QuantizationReport",
     "SpikeTrace",
     "SpikewrightError",
     "Stage",
     "StudentWork",
+    "TracePolicy",
     "TransformerShape",
     "UnsupportedNodeError",
     "WorkerError",
@@ -106,6 +119,8 @@ __all__ = [
     "load_profile",
     "logits_of",
     "lower",
+    "measure_ranges",
+    "quantization_report",
     "read_deployment",
     "read_graph",
     "read_nir",
@@ -114,6 +129,7 @@ __all__ = [
     "read_trace",
     "row_of_nodes",
     "run",
+    "spike_agreement",
     "write_deployment",
     "write_graph",
     "write_nir",
@@ -138,6 +154,8 @@ _HOMES = {
     "export.deployment": ("Deployment", "read_deployment", "write_deployment"),
     "export.lower": ("Lowering", "lower"),
     "export.nir_io": ("read_nir", "read_nir_dt", "write_nir"),
+    "export.quantize_report": ("QuantizationReport", "quantization_report"),
+    "export.rounding": ("Quantization",),
     "export.texts": ("encode_texts", "logits_of"),
     "files": ("read_graph", "read_trace", "write_graph", "write_trace"),
     "graph": ("Edge", "Graph", "Stage"),
@@ -154,9 +172,12 @@ _HOMES = {
         "find_teacher",
         "read_teacher_config",
     ),
+    "simulate.agreement": ("spike_agreement",),
     "simulate.compare": ("compare_traces",),
-    "simulate.run": ("Backend", "run"),
-    "trace": ("SpikeTrace",),
+    "simulate.integer": ("Batching",),
+    "simulate.ranges": ("measure_ranges",),
+    "simulate.run": ("Backend", "LavaOptions", "run"),
+    "trace": ("SpikeTrace", "TracePolicy"),
 }
 """module -> the public names that live in it; a test compares it with the imports"""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -35,6 +35,10 @@ class UnsupportedNodeError(GraphError):
         )
 
 
+class ExportMismatchError(GraphError):
+    """An exported graph does not fire as its module does."""
+
+
 class OverflowDetectedError(SpikewrightError):
     """An integer state or sum left the register that it must fit."""
 

@@ -27,8 +27,8 @@ class Value:
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                object.__setattr__(self, field.name, frozen(value))
+            if isinstance(value, np.ndarray | np.floating):  # 0-d sums lose their array
+                object.__setattr__(self, field.name, frozen(np.asarray(value)))
 
 
 def frozen(array: Array) -> Array:

@@ -35,7 +35,7 @@ from spikewright.simulate.integer import iterate_integer
 from spikewright.simulate.lava_backend.engine.local import LocalRuntime
 from spikewright.simulate.lava_backend.engine.native import NativeRuntime
 from spikewright.simulate.lava_backend.engine.network import Network, build_network
-from spikewright.simulate.lava_backend.job import Job, Setup, write_job
+from spikewright.simulate.lava_backend.job import LAVA, Job, write_job
 from spikewright.simulate.lava_backend.plan import Plan, make_plan
 from spikewright.trace import Keep, TracePolicy
 
@@ -123,7 +123,7 @@ def _run(args: argparse.Namespace) -> None:
 
 def _in_lava(graph: Graph, sample: Array, folder: Path) -> InLava:
     inputs = {graph.input_name: np.stack([sample] * REPEATS)}
-    job = Job(graph, inputs, Setup())
+    job = Job(graph, inputs, LAVA)
     write_job(job, folder)
     lava = InLava(job, make_plan(graph, inputs, "auto"), folder)
     lava.recording.mkdir()

@@ -28,10 +28,10 @@ from spikewright.export.nir_io import read_nir, read_nir_dt
 from spikewright.graph import Graph, Stage
 from spikewright.nodes import SpikingNeurons
 from spikewright.simulate.compare import compare_traces
-from spikewright.simulate.lava_backend.job import Models
+from spikewright.simulate.lava_backend.job import LavaOptions, Models
 from spikewright.simulate.reference import run_reference
 from spikewright.simulate.reference_neurons import State
-from spikewright.simulate.run import LavaOptions, run
+from spikewright.simulate.run import run
 from spikewright.trace import SpikeTrace
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"

@@ -56,7 +56,7 @@ class _Net:
     arrival: dict[str, int] = field(default_factory=dict)
 
     def add(self, name: str, neurons: Target, **sources: Synapses) -> str:
-        """Add a population or the Output behind synapses, by source; return its name."""
+        """Add a population or the Output behind synapses, by source."""
         self.nodes[name] = neurons
         self.arrival[name] = 1 + max(self.arrival[source] for source in sources)
         for source, synapses in sources.items():

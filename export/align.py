@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from spikewright.bounds import chunks, hops_by_target
+from spikewright.bounds import chunks
 from spikewright.graph import Graph, Stage
-from spikewright.hops import Hop
+from spikewright.hops import Hop, hops_by_target
 from spikewright.loihi import largest_sum
 from spikewright.nodes import (
     FloatArray,

@@ -9,7 +9,7 @@ import numpy as np
 from spikewright import nodes as n
 from spikewright.errors import GraphError, UnsupportedNodeError
 from spikewright.export.forward_euler import integrators, spiking
-from spikewright.export.nir_order import Pair, back_edges
+from spikewright.export.nir_order import Wire, back_edges
 from spikewright.graph import Edge, Graph, Stage
 
 _WHOLE = 1e-6
@@ -108,7 +108,7 @@ def _delayed(graph: Graph, nodes: dict[str, n.Node]) -> tuple[Edge, ...]:
     return tuple(Edge(*pair, delay=int(pair in loops)) for pair in pairs)
 
 
-def _check_loops(nodes: dict[str, n.Node], pairs: list[Pair]) -> None:
+def _check_loops(nodes: dict[str, n.Node], pairs: list[Wire]) -> None:
     """Refuse loops without memory: y = f(y) at one and the same step."""
     bare = dict.fromkeys(k for k, node in nodes.items() if _passes_at_once(node))
     inner = [pair for pair in pairs if bare.keys() >= set(pair)]

@@ -8,6 +8,7 @@ import numpy as np
 
 from spikewright import nodes as n
 from spikewright.errors import GraphError
+from spikewright.export.nir_shapes import check_alike
 
 _SNAP_GAIN = 1e-12
 _SNAP_DECAY = 4 * 2.0**-53
@@ -35,7 +36,7 @@ def spiking(name: str, node: n.LIF | n.IF | n.CubaLIF, dt_s: float) -> n.Spiking
             a parameter is not finite per unit of input, or v_threshold is below a
             v_reset other than 0.
     """
-    _check_alike(name, node)
+    _check_parameters(name, node)
     threshold, reset = _float64(node.v_threshold), _float64(node.v_reset)
     _check_reset(name, threshold, reset)
     made = _dynamics(name, node, dt_s, reset)
@@ -55,7 +56,7 @@ def integrators(name: str, node: n.LI | n.I | n.CubaLI, dt_s: float) -> n.Integr
     Raises:
         GraphError: as for `spiking`.
     """
-    _check_alike(name, node)
+    _check_parameters(name, node)
     made = _dynamics(name, node, dt_s, np.zeros(node.r.shape))
     return n.Integrators(made.decay, made.bias, made.gain, made.current_decay)
 
@@ -136,13 +137,9 @@ def _check_reset(name: str, threshold: n.FloatArray, reset: n.FloatArray) -> Non
         )
 
 
-def _check_alike(name: str, node: n.Node) -> None:
-    shapes = {each.shape for each in vars(node).values()}
-    if len(shapes) > 1:
-        raise GraphError(
-            f"node '{name}': parameters have the shapes {sorted(shapes)}; allowed: one "
-            "shape for all; repeat scalars to the full shape"
-        )
+def _check_parameters(name: str, node: n.Node) -> None:
+    shapes = {field: values.shape for field, values in vars(node).items()}
+    check_alike(name, type(node).__name__, shapes)
 
 
 def _per_unit(name: str, values: n.FloatArray, unit: n.FloatArray) -> n.FloatArray:

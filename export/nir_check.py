@@ -28,7 +28,7 @@ from spikewright.export.nir_fields import (
 )
 from spikewright.export.nir_heap import check_heaps
 from spikewright.export.nir_nest import Level, Levels, check_ends
-from spikewright.export.nir_order import Pair, check_wiring
+from spikewright.export.nir_order import Wire, check_wiring
 from spikewright.export.nir_values import Values, read_values
 
 RAISED = (
@@ -224,7 +224,7 @@ def _text(dataset: Any) -> str | None:
     return value.decode("utf-8") if isinstance(value, bytes) else None
 
 
-def _edges(path: Path, place: str, graph: Any) -> tuple[Pair, ...]:
+def _edges(path: Path, place: str, graph: Any) -> tuple[Wire, ...]:
     dataset = graph.get("edges")
     shape = getattr(dataset, "shape", None)
     if shape is None or len(shape) != 2 or shape[1] != 2 or not is_text(dataset):

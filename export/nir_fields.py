@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 
 from spikewright.errors import GraphError
+from spikewright.export.nir_shapes import check_alike
 
 Datasets = dict[str, Any]
 """the fields of a node, as h5py datasets"""
@@ -119,16 +120,6 @@ def stray_link(group: Any) -> str:
         if not isinstance(link, h5py.HardLink):
             return f"{member} is a link to {link.path}"
     return ""
-
-
-def check_alike(name: str, kind: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise `GraphError` unless all parameters of a node have one shape."""
-    if len(set(shapes.values())) > 1:
-        got = ", ".join(f"{field} {shape}" for field, shape in shapes.items())
-        raise GraphError(
-            f"node '{name}': the parameters of a {kind} need one identical shape, "
-            f"got {got}; repeat scalars to the full shape"
-        )
 
 
 def is_text(dataset: Any) -> bool:

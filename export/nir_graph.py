@@ -10,7 +10,7 @@ import numpy as np
 from spikewright import nodes as n
 from spikewright.export.nir_check import Contents
 from spikewright.export.nir_nest import flat_edges, joints, splice
-from spikewright.export.nir_order import Pair, topological_order
+from spikewright.export.nir_order import Wire, topological_order
 from spikewright.export.nir_parse import parse_node
 from spikewright.export.nir_shapes import check_shapes, ends
 from spikewright.graph import Edge, Graph, Stage, unique_name
@@ -33,7 +33,7 @@ def flat_graph(contents: Contents) -> Graph:
     ways = splice(edges, vanishing)
     for joint in vanishing:
         del nodes[joint]
-    pairs: list[Pair] = []
+    pairs: list[Wire] = []
     for (source, target), count in ways.items():
         path = [source, target]
         if count > 1:
@@ -53,7 +53,7 @@ def _inputs(nodes: dict[str, n.Node]) -> list[str]:
     return [name for name, node in nodes.items() if isinstance(node, n.Input)]
 
 
-def _shaped_nodes(contents: Contents, edges: Sequence[Pair]) -> dict[str, n.Node]:
+def _shaped_nodes(contents: Contents, edges: Sequence[Wire]) -> dict[str, n.Node]:
     """Parse every node after one that sends to it: shapes follow the signal."""
     kinds = {
         place: kind

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spikewright.errors import GraphError
-from spikewright.export.nir_order import Pair, back_edges, topological_order
+from spikewright.export.nir_order import Wire, back_edges, topological_order
 
 _MOST = 2**53
 """the largest number of ways that a Scale can hold exactly"""
@@ -22,7 +22,7 @@ class Level:
 
     kinds: Mapping[str, str]
     """kind of its nodes, by path such as "block.lif" """
-    edges: Sequence[Pair]
+    edges: Sequence[Wire]
 
     def only(self, kind: str) -> str:
         """Return the path of the one node of a kind."""
@@ -56,7 +56,7 @@ def joints(levels: Levels) -> list[str]:
     ]
 
 
-def flat_edges(levels: Levels) -> list[Pair]:
+def flat_edges(levels: Levels) -> list[Wire]:
     """Return the edges of all graphs; those to or from a graph meet its joints.
 
     Edges are in the order of the file; those of a nested graph come behind the first
@@ -65,7 +65,7 @@ def flat_edges(levels: Levels) -> list[Pair]:
     nested = {place: level for place, level in levels.items() if place}
     entry = {place: level.only("Input") for place, level in nested.items()}
     leave = {place: level.only("Output") for place, level in nested.items()}
-    edges: list[Pair] = []
+    edges: list[Wire] = []
     waiting = [iter(levels[""].edges)]
     while waiting:
         edge = next(waiting[-1], None)
@@ -79,7 +79,7 @@ def flat_edges(levels: Levels) -> list[Pair]:
     return edges
 
 
-def splice(edges: Sequence[Pair], joints: Sequence[str]) -> dict[Pair, int]:
+def splice(edges: Sequence[Wire], joints: Sequence[str]) -> dict[Wire, int]:
     """Return the edges without joints, and by how many ways each comes about.
 
     All that arrives at a joint goes to all that it leads to. The order is that of the
@@ -90,7 +90,7 @@ def splice(edges: Sequence[Pair], joints: Sequence[str]) -> dict[Pair, int]:
     """
     through = set(joints)
     arriving = _arriving(edges, joints)
-    spliced: dict[Pair, int] = {}
+    spliced: dict[Wire, int] = {}
     for source, target in edges:
         if target in through:
             continue
@@ -107,7 +107,7 @@ def splice(edges: Sequence[Pair], joints: Sequence[str]) -> dict[Pair, int]:
 
 
 def _arriving(
-    edges: Sequence[Pair], joints: Sequence[str]
+    edges: Sequence[Wire], joints: Sequence[str]
 ) -> dict[str, dict[str, int]]:
     """Return who sends to each joint, and by how many ways."""
     through = set(joints)

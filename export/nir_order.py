@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from spikewright.errors import GraphError
 
-Pair = tuple[str, str]
+Wire: TypeAlias = tuple[str, str]
+"""source and target of an edge"""
 
 
 def back_edges(
-    names: Sequence[str], edges: Sequence[Pair], starts: Sequence[str]
-) -> set[Pair]:
+    names: Sequence[str], edges: Sequence[Wire], starts: Sequence[str]
+) -> set[Wire]:
     """Find the edges that close a loop.
 
     A depth-first search from `starts`, in the order in which edges leave them, then
@@ -22,7 +24,7 @@ def back_edges(
     where each loop has one entry, on neither.
     """
     following = _successors(names, edges)
-    found: set[Pair] = set()
+    found: set[Wire] = set()
     done: set[str] = set()
     for root in (*_in_order_of_edges(starts, edges), *names):
         if root not in done:
@@ -30,14 +32,14 @@ def back_edges(
     return found
 
 
-def _in_order_of_edges(starts: Sequence[str], edges: Sequence[Pair]) -> list[str]:
+def _in_order_of_edges(starts: Sequence[str], edges: Sequence[Wire]) -> list[str]:
     wanted = set(starts)
     return list(dict.fromkeys(source for source, _ in edges if source in wanted))
 
 
-def _search(root: str, following: dict[str, list[str]], done: set[str]) -> set[Pair]:
+def _search(root: str, following: dict[str, list[str]], done: set[str]) -> set[Wire]:
     """Search from `root` and add what was seen to `done`, without recursion."""
-    found: set[Pair] = set()
+    found: set[Wire] = set()
     path = {root: iter(following[root])}
     while path:
         here = next(reversed(path))
@@ -53,7 +55,7 @@ def _search(root: str, following: dict[str, list[str]], done: set[str]) -> set[P
 
 
 def topological_order(
-    names: Sequence[str], edges: Sequence[Pair], starts: Sequence[str]
+    names: Sequence[str], edges: Sequence[Wire], starts: Sequence[str]
 ) -> list[str]:
     """Order nodes so that all but back edges point forward; ties by edge order.
 
@@ -82,7 +84,7 @@ def topological_order(
     return order
 
 
-def check_wiring(kinds: Mapping[str, str], edges: Sequence[Pair]) -> None:
+def check_wiring(kinds: Mapping[str, str], edges: Sequence[Wire]) -> None:
     """Check what nir does not, or repairs in silence by inventing Inputs and Outputs.
 
     Args:
@@ -95,7 +97,7 @@ def check_wiring(kinds: Mapping[str, str], edges: Sequence[Pair]) -> None:
             Input or leads nowhere.
     """
     starts, stops = _of_kind(kinds, "Input"), _of_kind(kinds, "Output")
-    seen: set[Pair] = set()
+    seen: set[Wire] = set()
     for source, target in edges:
         _check_edge(source, target, kinds)
         if (source, target) in seen:
@@ -148,7 +150,7 @@ def _check_edge(source: str, target: str, kinds: Mapping[str, str]) -> None:
         )
 
 
-def _successors(names: Sequence[str], edges: Iterable[Pair]) -> dict[str, list[str]]:
+def _successors(names: Sequence[str], edges: Iterable[Wire]) -> dict[str, list[str]]:
     following: dict[str, list[str]] = {name: [] for name in names}
     for source, target in edges:
         following[source].append(target)

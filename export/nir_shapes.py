@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
 
 from spikewright import nodes as n
 from spikewright.errors import GraphError
-
-Pair: TypeAlias = tuple[str, str]
+from spikewright.export.nir_order import Wire
 
 
 def same_pads(taps: int, dilation: int) -> n.Pair:
@@ -82,7 +80,7 @@ def _slide(
     return free // stride + 1
 
 
-def check_shapes(nodes: Mapping[str, n.Node], edges: Iterable[Pair]) -> None:
+def check_shapes(nodes: Mapping[str, n.Node], edges: Iterable[Wire]) -> None:
     """Check that along every edge what is sent is what is taken.
 
     Raises:
@@ -98,3 +96,13 @@ def check_shapes(nodes: Mapping[str, n.Node], edges: Iterable[Pair]) -> None:
                 f"edge {source} -> {target}: '{source}' sends shape {sent}, but "
                 f"'{target}' takes shape {taken}; correct one of the two"
             )
+
+
+def check_alike(name: str, kind: str, shapes: Mapping[str, n.Shape]) -> None:
+    """Raise `GraphError` unless all parameters of a node have one shape."""
+    if len(set(shapes.values())) > 1:
+        got = ", ".join(f"{field} {shape}" for field, shape in shapes.items())
+        raise GraphError(
+            f"node '{name}': the parameters of a {kind} need one identical shape, "
+            f"got {got}; repeat scalars to the full shape"
+        )

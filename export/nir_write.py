@@ -10,9 +10,9 @@ import numpy as np
 
 from spikewright import nodes as n
 from spikewright.errors import GraphError, UnsupportedNodeError
-from spikewright.export.nir_fields import KINDS, check_alike
+from spikewright.export.nir_fields import KINDS
 from spikewright.export.nir_parse import DYNAMICS, RENAMED
-from spikewright.export.nir_shapes import same_pads
+from spikewright.export.nir_shapes import check_alike, same_pads
 
 
 class _Shared(np.ndarray[Any, Any]):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spikewright.bounds import StateRange, Sums, hops_by_target, state_range
+from spikewright.bounds import StateRange, Sums, state_range
 from spikewright.errors import GraphError
 from spikewright.export.compose import scale_rows
 from spikewright.export.gains import row_gains
@@ -23,7 +23,7 @@ from spikewright.export.neuron_registers import Floats, constants_of, registers_
 from spikewright.export.rounding import DEFAULT, Quantization
 from spikewright.export.scaling import Projection, fit, lost, project
 from spikewright.graph import Graph, Stage
-from spikewright.hops import Hop
+from spikewright.hops import Hop, hops_by_target
 from spikewright.loihi import MAX_DELAY, MAX_MESSAGE, STATE_BITS
 from spikewright.nodes import (
     GRADED,

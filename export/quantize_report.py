@@ -10,7 +10,6 @@ import numpy as np
 
 from spikewright.bounds import (
     StateRange,
-    hops_by_target,
     input_sums,
     state_range,
 )
@@ -21,7 +20,7 @@ from spikewright.export.neuron_registers import folded_drop
 from spikewright.export.quantize import HEADROOM_STEPS
 from spikewright.export.weight_errors import ProjectionReport, weight_errors
 from spikewright.graph import Graph, Stage
-from spikewright.hops import Hop
+from spikewright.hops import Hop, hops_by_target
 from spikewright.loihi import DECAY_ONE, MAX_CURRENT, MAX_MESSAGE
 from spikewright.nodes import (
     POPULATIONS,

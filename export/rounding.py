@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from spikewright.bounds import CHUNK, StateRange
+from spikewright.bounds import StateRange, chunks
 from spikewright.errors import InputError
 from spikewright.nodes import FloatArray, NumberArray, Synapses
 
@@ -73,10 +73,8 @@ def rounded_chunks(
         choices: how to round.
     """
     rng = np.random.default_rng([choices.seed, *name.encode()])
-    flat = weight.reshape(-1)
-    for start in range(0, flat.size, CHUNK):
-        place = slice(start, start + CHUNK)
-        block = flat[place].astype(np.float64, copy=False)
+    for place, each in chunks(weight.reshape(-1)):
+        block = each.astype(np.float64, copy=False)
         integers = _rounded(np.ldexp(block, -unit), choices.rounding, rng)
         yield place, block, np.clip(integers, -limit, limit, out=integers)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spikewright.bounds import CHUNK, Sums, signed_sums, spread, weight_rows
+from spikewright.bounds import Sums, chunks, signed_sums, spread, weight_rows
 from spikewright.errors import GraphError
 from spikewright.export.rounding import (
     Quantization,
@@ -106,19 +106,18 @@ def _percentile_unit(
     """Return the smallest unit at which `percentile` % of the weights fit."""
     count = int(np.count_nonzero(weight))
     # the product of a decimal may exceed a whole number in its last bit
-    allowed = count - math.ceil(round(count * percentile / 100, 6))
+    allowed = count - max(1, math.ceil(round(count * percentile / 100, 6)))
     unit = top
-    while count_beyond(weight, math.ldexp(limit, unit - 1)) <= allowed:
+    while _count_beyond(weight, math.ldexp(limit, unit - 1)) <= allowed:
         unit -= 1
     return unit
 
 
-def count_beyond(weight: NumberArray, largest: float) -> int:
+def _count_beyond(weight: NumberArray, largest: float) -> int:
     """Count the weights whose magnitude is above `largest`."""
-    flat = weight.reshape(-1)
     return sum(
-        int(np.count_nonzero(np.abs(flat[start : start + CHUNK]) > largest))
-        for start in range(0, flat.size, CHUNK)
+        int(np.count_nonzero(np.abs(block) > largest))
+        for _, block in chunks(weight.reshape(-1))
     )
 
 

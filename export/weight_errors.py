@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spikewright.bounds import CHUNK
+from spikewright.bounds import chunks
 from spikewright.export.gains import bits_lost
 from spikewright.loihi import MIXED_LIMIT, weight_limit
 from spikewright.nodes import FloatArray, NumberArray, Synapses
@@ -59,9 +59,8 @@ def weight_errors(
     unit = 2.0**made.exponent / scale
     largest = _largest(weight)
     total = _Errors()
-    for start in range(0, weight.size, CHUNK):
-        place = slice(start, start + CHUNK)
-        block, whole = weight.reshape(-1)[place], integers.reshape(-1)[place]
+    for place, block in chunks(weight.reshape(-1)):
+        whole = integers.reshape(-1)[place]
         total = total.plus(block, whole, unit, limit * unit, largest or 1.0)
     return ProjectionReport(
         *ends,

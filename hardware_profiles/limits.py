@@ -6,18 +6,22 @@ that it was not checked.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias
 
 from spikewright.errors import ProfileError
-
-Table: TypeAlias = Mapping[str, object]
+from spikewright.hardware_profiles.toml_files import (
+    Table,
+    list_shipped,
+    listed,
+    load_toml,
+    table,
+    text,
+    texts,
+    whole,
+)
 
 LIMITS: Mapping[str, str] = MappingProxyType(
     {
@@ -112,15 +116,8 @@ class Limits:
 
     def unchecked(self) -> tuple[str, ...]:
         """Say what cannot be checked: limits without a number, and the unknown."""
-        absent = (f"{what}: no public number" for k, what in LIMITS.items())
-        return (
-            *(
-                line
-                for k, line in zip(LIMITS, absent, strict=True)
-                if k not in self.values
-            ),
-            *self.unknown,
-        )
+        absent = (what for key, what in LIMITS.items() if key not in self.values)
+        return (*(f"{what}: no public number" for what in absent), *self.unknown)
 
 
 # --- reading -------------------------------------------------------------------------
@@ -128,8 +125,7 @@ class Limits:
 
 def list_limits() -> tuple[str, ...]:
     """Name the chips whose limits are shipped."""
-    names = (item.name for item in _folder().iterdir())
-    return tuple(sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml")))
+    return list_shipped("chips")
 
 
 def load_limits(name: str | Path) -> Limits:
@@ -139,32 +135,7 @@ def load_limits(name: str | Path) -> Limits:
         ProfileError: there is none, it is not TOML, a key is missing or unknown, a
             value is of the wrong type, or `Limits` refuses it.
     """
-    place = _find(name)
-    try:
-        raw = tomllib.loads(place.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ProfileError(f"{place}: no such file") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ProfileError(f"{place}: not a readable TOML file: {error}") from error
-    try:
-        return _limits(place.name.removesuffix(".toml"), raw)
-    except ProfileError as error:
-        raise ProfileError(f"{place}: {error}") from error
-
-
-def _folder() -> Traversable:
-    return files("spikewright.hardware_profiles") / "chips"
-
-
-def _find(name: str | Path) -> Path | Traversable:
-    if str(name).endswith(".toml"):
-        return Path(name)
-    if str(name) not in list_limits():
-        raise ProfileError(
-            f"no limits of '{name}'; shipped: {', '.join(list_limits())}; "
-            "for another chip give the path of its .toml file"
-        )
-    return _folder() / f"{name}.toml"
+    return load_toml(name, "chips", "limits of", _limits)
 
 
 def _limits(name: str, raw: Table) -> Limits:
@@ -176,12 +147,12 @@ def _limits(name: str, raw: Table) -> Limits:
     stored = raw.get("synapse_format")
     return Limits(
         name,
-        _text("title", raw.get("title")),
+        text("title", raw.get("title")),
         {
             key: Limit(**_values(f"limits.{key}", each, Limit))  # type: ignore[arg-type]
-            for key, each in _table("limits", raw.get("limits")).items()
+            for key, each in table("limits", raw.get("limits")).items()
         },
-        tuple(_text("unknown", each) for each in _list("unknown", raw.get("unknown"))),
+        texts("unknown", raw.get("unknown")),
         None
         if stored is None
         else SynapseFormat(**_values("synapse_format", stored, SynapseFormat)),  # type: ignore[arg-type]
@@ -190,42 +161,18 @@ def _limits(name: str, raw: Table) -> Limits:
 
 def _values(where: str, raw: object, kind: type) -> dict[str, object]:
     """Return the fields of `kind`, each of its type; all are needed, no others."""
-    table = _table(where, raw)
+    given = table(where, raw)
     wanted = {field.name: str(field.type) for field in fields(kind)}
-    if set(table) != set(wanted):
+    if set(given) != set(wanted):
         raise ProfileError(
-            f"{where}: has {', '.join(table)}; needs {', '.join(wanted)}"
+            f"{where}: has {', '.join(given)}; needs {', '.join(wanted)}"
         )
-    return {key: _typed(f"{where}.{key}", table[key], wanted[key]) for key in wanted}
+    return {key: _typed(f"{where}.{key}", given[key], wanted[key]) for key in wanted}
 
 
 def _typed(where: str, value: object, wanted: str) -> object:
     if wanted == "str":
-        return _text(where, value)
+        return text(where, value)
     if wanted == "int":
-        return _integer(where, value)
-    return tuple(_integer(where, each) for each in _list(where, value))
-
-
-def _table(where: str, value: object) -> Table:
-    if not isinstance(value, dict):
-        raise ProfileError(f"{where} = {value!r}; must be a table")
-    return value
-
-
-def _list(where: str, value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise ProfileError(f"{where} = {value!r}; must be a list")
-    return value
-
-
-def _text(where: str, value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ProfileError(f"{where} = {value!r}; must be a text")
-    return value
-
-
-def _integer(where: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ProfileError(f"{where} = {value!r}; must be a whole number")
-    return value
+        return whole(where, value)
+    return tuple(whole(where, each) for each in listed(where, value))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias, cast
+from typing import cast
 
 from spikewright.errors import ProfileError
 from spikewright.hardware_profiles.cost import (
@@ -20,8 +17,15 @@ from spikewright.hardware_profiles.cost import (
     Term,
     check_word,
 )
+from spikewright.hardware_profiles.toml_files import (
+    Table,
+    list_shipped,
+    load_toml,
+    table,
+    text,
+    texts,
+)
 
-Table: TypeAlias = Mapping[str, object]
 _PROFILE_KEYS = ("title", "node", "notes", "arithmetics")
 _NUMBERS = ("energy_j", "low_j", "high_j")
 _COST_KEYS = tuple(field.name for field in fields(Cost))
@@ -97,8 +101,7 @@ def _check_overlaps(where: str, costs: Costs) -> None:
 
 def list_profiles() -> tuple[str, ...]:
     """Name the shipped profiles."""
-    names = (item.name for item in files("spikewright.hardware_profiles").iterdir())
-    return tuple(sorted(n.removesuffix(".toml") for n in names if n.endswith(".toml")))
+    return list_shipped(".")
 
 
 def load_profile(name: str | Path) -> HardwareProfile:
@@ -108,28 +111,7 @@ def load_profile(name: str | Path) -> HardwareProfile:
         ProfileError: there is none, it is not TOML, a key is missing or unknown, a
             value is of the wrong type, or `Cost` or `HardwareProfile` refuses it.
     """
-    place = _find(name)
-    try:
-        raw = tomllib.loads(place.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ProfileError(f"{place}: no such file") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ProfileError(f"{place}: not a readable TOML file: {error}") from error
-    try:
-        return _profile(place.name.removesuffix(".toml"), raw)
-    except ProfileError as error:
-        raise ProfileError(f"{place}: {error}") from error
-
-
-def _find(name: str | Path) -> Path | Traversable:
-    if str(name).endswith(".toml"):
-        return Path(name)
-    if str(name) not in list_profiles():
-        raise ProfileError(
-            f"no profile '{name}'; shipped: {', '.join(list_profiles())}; "
-            "for your own give the path of its .toml file"
-        )
-    return files("spikewright.hardware_profiles") / f"{name}.toml"
+    return load_toml(name, ".", "profile", _profile)
 
 
 def _profile(name: str, raw: Table) -> HardwareProfile:
@@ -137,30 +119,30 @@ def _profile(name: str, raw: Table) -> HardwareProfile:
     arithmetics = {
         arithmetic: {
             operation: _cost(f"arithmetics.{arithmetic}.{operation}", cost)
-            for operation, cost in _table(f"arithmetics.{arithmetic}", costs).items()
+            for operation, cost in table(f"arithmetics.{arithmetic}", costs).items()
         }
-        for arithmetic, costs in _table("arithmetics", raw["arithmetics"]).items()
+        for arithmetic, costs in table("arithmetics", raw["arithmetics"]).items()
     }
     return HardwareProfile(
         name,
-        _text("title", raw["title"]),
-        _text("node", raw["node"]),
+        text("title", raw["title"]),
+        text("node", raw["node"]),
         arithmetics,
-        _texts("notes", raw["notes"]),
+        texts("notes", raw["notes"]),
     )
 
 
 def _cost(where: str, raw: object) -> Cost:
-    table = _table(where, raw)
-    _check_keys(where, table, _COST_KEYS, _COST_REQUIRED)
+    given = table(where, raw)
+    _check_keys(where, given, _COST_KEYS, _COST_REQUIRED)
     values: dict[str, object] = {}
-    for key, value in table.items():
+    for key, value in given.items():
         if key in _NUMBERS:
             values[key] = _number(f"{where}.{key}", value)
         elif key == "includes":
-            values[key] = cast("tuple[Term, ...]", _texts(f"{where}.{key}", value))
+            values[key] = cast("tuple[Term, ...]", texts(f"{where}.{key}", value))
         else:
-            values[key] = _text(f"{where}.{key}", value)
+            values[key] = text(f"{where}.{key}", value)
     try:
         return Cost(**values)  # type: ignore[arg-type]  # types checked just above
     except ProfileError as error:
@@ -168,34 +150,16 @@ def _cost(where: str, raw: object) -> Cost:
 
 
 def _check_keys(
-    where: str, table: Table, allowed: tuple[str, ...], required: tuple[str, ...]
+    where: str, given: Table, allowed: tuple[str, ...], required: tuple[str, ...]
 ) -> None:
-    if unknown := [key for key in table if key not in allowed]:
+    if unknown := [key for key in given if key not in allowed]:
         raise ProfileError(
             f"{where}: unknown key '{unknown[0]}'; allowed: {', '.join(allowed)}"
         )
-    if missing := [key for key in required if key not in table]:
+    if missing := [key for key in required if key not in given]:
         raise ProfileError(
             f"{where}: key '{missing[0]}' is missing; needed: {', '.join(required)}"
         )
-
-
-def _table(where: str, value: object) -> Table:
-    if not isinstance(value, dict):
-        raise ProfileError(f"{where} = {value!r}; must be a table")
-    return value
-
-
-def _text(where: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise ProfileError(f"{where} = {value!r}; must be a text")
-    return value
-
-
-def _texts(where: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ProfileError(f"{where} = {value!r}; must be a list of texts")
-    return tuple(_text(where, each) for each in value)
 
 
 def _number(where: str, value: object) -> float:

@@ -1,4 +1,4 @@
-"""Two traces, spike for spike."""
+"""Two traces, spike for spike: as a whole, or population by population."""
 
 from __future__ import annotations
 
@@ -63,6 +63,49 @@ def compare_traces(
     return Comparison(compared, spikes, mismatches, first, outputs)
 
 
+@dataclass(frozen=True)
+class SpikeAgreement:
+    """How far the spikes of one population agree in two traces."""
+
+    compared: int
+    """entries: one neuron, one step, one sample"""
+    mismatches: int
+    equal: float
+    """fraction of the entries that agree"""
+    spikes: tuple[int, int]
+    """in the first trace and in the second"""
+
+
+def spike_agreement(
+    left: SpikeTrace, right: SpikeTrace, *, given: Collection[str] = ()
+) -> Mapping[str, SpikeAgreement]:
+    """Compare each population that both traces kept, entry by entry.
+
+    Args:
+        left: the first trace.
+        right: the second.
+        given: populations that both runs were given, such as the Inputs; left out.
+
+    Raises:
+        InputError: a population has another shape in the other trace.
+    """
+    shared = (left.spikes.keys() & right.spikes.keys()) - set(given)
+    mine, theirs = (
+        {name: each.spikes[name] for name in left.spikes if name in shared}
+        for each in (left, right)
+    )
+    return {
+        name: _agreement(one, other)
+        for name, one, other in _pairs("population", mine, theirs)
+    }
+
+
+def _agreement(one: Array, other: Array) -> SpikeAgreement:
+    mismatches = int(np.count_nonzero(one != other))
+    spikes = (int(one.sum(dtype=np.int64)), int(other.sum(dtype=np.int64)))
+    return SpikeAgreement(one.size, mismatches, 1.0 - mismatches / one.size, spikes)
+
+
 def _kept(trace: SpikeTrace, given: Collection[str]) -> dict[str, Array]:
     """Return all spikes and counts but the given ones."""
     found: dict[str, Array] = {**trace.spikes}
@@ -83,6 +126,6 @@ def _pairs(
         if mine.shape != theirs.shape:
             raise InputError(
                 f"{what} '{name}': {mine.shape} in one trace, {theirs.shape} in the "
-                "other"
+                "other; compare runs of one graph on the same inputs"
             )
         yield name, mine, theirs

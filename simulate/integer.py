@@ -20,7 +20,7 @@ from spikewright.simulate.workers import Chunk, iterate_in_workers
 from spikewright.trace import EVERYTHING, Keep, SpikeTrace, TracePolicy, collect_traces
 
 CACHED = 2**17
-"""values of the largest population computed at once: half a megabyte, as L2 has it"""
+"""values of the largest population computed at once: half a megabyte in float32"""
 
 
 @dataclass(frozen=True)

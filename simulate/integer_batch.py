@@ -16,6 +16,7 @@ from spikewright.loihi import MAX_MESSAGE, STATE_BITS
 from spikewright.nodes import (
     POPULATIONS,
     BiasLine,
+    DiagonalSynapses,
     Input,
     Output,
     Population,
@@ -34,6 +35,10 @@ from spikewright.simulate.integer_trace import Recorder, make_recorder
 from spikewright.simulate.kernels import Batch, Form, Product, Sent, make_product
 from spikewright.simulate.window import Connection
 from spikewright.trace import SpikeTrace, TracePolicy
+from spikewright.values import frozen
+
+ONE = frozen(np.ones((), np.int64))
+"""weight of an edge without synapses"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +49,7 @@ class Way:
     lag: int
     last: int
     """steps for which the source sends"""
-    product: Product | None
-    """None: the values as they are"""
+    product: Product
     constant: Batch | None
     """from a bias line: what it always delivers"""
 
@@ -83,11 +87,7 @@ class Machine:
 
 
 def make_machine(plan: Plan, batch: int) -> Machine:
-    """Make all products and buffers.
-
-    Raises:
-        GraphError: the shapes of a connection do not fit.
-    """
+    """Make all products and buffers."""
     sent = {
         name: tuple(_line(node, batch) for _ in range(plan.slots[name]))
         for name, node in plan.graph.populations().items()
@@ -123,30 +123,28 @@ def _cell(plan: Plan, target: Target, batch: int, room: Room) -> Cell:
     node = target.node
     is_output = isinstance(node, Output)
     unit = 1.0 if is_output else 2.0**STATE_BITS
-    form = Form(node.shape, batch, unit, target.dtype)
+    form = Form(batch, unit, target.dtype)
     return Cell(
         target,
-        tuple(_way(plan, each, form) for each in target.ways),
+        tuple(_way(plan, each, form, len(room.total)) for each in target.ways),
         None if is_output else make_group(target, batch),
         plan.lasts[target.name],
         room,
     )
 
 
-def _way(plan: Plan, way: Connection, form: Form) -> Way:
+def _way(plan: Plan, way: Connection, form: Form, neurons: int) -> Way:
     source = plan.graph.nodes[way.source]
     assert isinstance(source, POPULATIONS)  # noqa: S101 - only they send
     last = plan.lasts[way.source]
-    if way.synapses is None:
-        return Way(way.source, way.lag, last, None, None)
     size = math.prod(source.shape)
-    product = make_product(way.target, way.synapses, size, form)
+    product = make_product(way.synapses or DiagonalSynapses(ONE), size, form)
     if not isinstance(source, BiasLine):
         return Way(way.source, way.lag, last, product, None)
-    constant = np.zeros((math.prod(form.target), form.batch), form.dtype)
+    constant = np.zeros((neurons, form.batch), form.dtype)
     ones = np.ones((size, form.batch), np.float32)
     product(Sent(ones, None, None), constant)
-    return Way(way.source, way.lag, last, None, constant)
+    return Way(way.source, way.lag, last, product, constant)
 
 
 # --- running -------------------------------------------------------------------------
@@ -226,8 +224,6 @@ def _sum(machine: Machine, cell: Cell, step: int) -> None:
             delivered = way.constant
         elif (sent := _sent(machine, way.source, sent_at)).is_silent:
             continue
-        elif way.product is None:
-            delivered = sent.values
         else:
             delivered = total if is_empty else cell.room.part
             way.product(sent, delivered)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.errors import GraphError, OverflowDetectedError
+from spikewright.errors import OverflowDetectedError
 from spikewright.loihi import (
     DECAY_ONE,
     MAX_CURRENT,
@@ -98,11 +98,7 @@ class Group:
 
 
 def make_group(target: Target, batch: int) -> Group:
-    """Return a population at rest for `batch` samples at once.
-
-    Raises:
-        GraphError: `dv`, `du` or `drop` do not fit the shape.
-    """
+    """Return a population at rest for `batch` samples at once."""
     node, bounds, dtype = target.node, target.bounds, target.dtype
     assert isinstance(node, Neurons)  # noqa: S101 - an Output has no state
     shape = (int(np.prod(node.shape)), batch)
@@ -114,25 +110,15 @@ def make_group(target: Target, batch: int) -> Group:
         np.zeros(shape, dtype) if keeps_u else None,
         np.zeros(shape, dtype) if keeps_v else None,
         None if drop is None else np.zeros(shape, dtype),
-        make_decay(_column(target, "du", node.du), bounds.u, batch, dtype),
-        make_decay(_column(target, "dv", node.dv), bounds.v, batch, dtype),
-        None if drop is None else _spread(_dropped(target, drop), batch, dtype),
+        make_decay(_column(node.du), bounds.u, batch, dtype),
+        make_decay(_column(node.dv), bounds.v, batch, dtype),
+        None if drop is None else _spread(_column(drop) << STATE_BITS, batch, dtype),
     )
 
 
-def _dropped(target: Target, drop: PerNeuron) -> IntArray:
-    return _column(target, "drop", drop) << STATE_BITS
-
-
-def _column(target: Target, what: str, value: PerNeuron) -> IntArray:
+def _column(value: PerNeuron) -> IntArray:
     """Return one number for all neurons, (1, 1), or one for each, (neurons, 1)."""
-    array = np.asarray(value, dtype=np.int64)
-    if array.ndim and array.shape != target.node.shape:
-        raise GraphError(
-            f"node '{target.name}': {what} of shape {array.shape} for neurons of shape "
-            f"{target.node.shape}; allowed: one number, or one for each neuron"
-        )
-    column = array.reshape(-1, 1)
+    column = np.asarray(value, dtype=np.int64).reshape(-1, 1)
     return column[:1] if np.all(column == column[0]) else column
 
 

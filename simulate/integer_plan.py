@@ -6,6 +6,7 @@ need no watching because nothing can leave them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -15,7 +16,7 @@ import numpy as np
 
 from spikewright.errors import GraphError
 from spikewright.graph import Graph, Stage
-from spikewright.linear import fan_in
+from spikewright.linear import ends, fan_in
 from spikewright.loihi import (
     DECAY_ONE,
     MAX_CURRENT,
@@ -31,6 +32,7 @@ from spikewright.nodes import (
     PerNeuron,
     QuantizedIntegrators,
     QuantizedNeurons,
+    Shape,
 )
 from spikewright.simulate.kernels import Float
 from spikewright.simulate.window import Connection, arrival_of, connections
@@ -147,7 +149,8 @@ def _target(graph: Graph, name: str, into: list[Connection], total: int) -> Targ
     node = graph.nodes[name]
     assert isinstance(node, Node)  # noqa: S101 - only they were ordered
     ways = tuple(into)
-    _check_node(name, node, ways)
+    _check_node(name, node)
+    _check_ways(graph, name, node, ways)
     partial, a = _largest_sums(graph, ways)
     if partial * 2**STATE_BITS >= FLOAT64_EXACT:
         raise GraphError(
@@ -161,25 +164,48 @@ def _target(graph: Graph, name: str, into: list[Connection], total: int) -> Targ
     return Target(name, node, ways, bounds, dtype)
 
 
-def _check_node(name: str, node: Node, ways: Iterable[Connection]) -> None:
-    """Raise `GraphError` for what Loihi's neurons cannot be or take."""
+def _check_ways(
+    graph: Graph, name: str, node: Node, ways: Iterable[Connection]
+) -> None:
+    """Raise `GraphError` unless each way gives what the node takes."""
+    for way in ways:
+        given = graph.nodes[way.source].shape  # type: ignore[union-attr]
+        if way.synapses is not None:
+            given = ends(way.synapses, math.prod(given))[1]
+        if math.prod(given) != math.prod(node.shape):
+            raise GraphError(
+                f"node '{name}': takes shape {node.shape}, but '{way.source}' sends it "
+                f"{given}; correct the weight"
+            )
+
+
+def _check_node(name: str, node: Node) -> None:
+    """Raise `GraphError` for what Loihi's neurons cannot be."""
     if isinstance(node, Output):
         return
-    if any(way.synapses is None for way in ways):
-        raise GraphError(
-            f"node '{name}': an edge from a population without synapses; only an "
-            "Output takes it; put DiagonalSynapses between"
-        )
     for what, value in (("dv", node.dv), ("du", node.du)):
+        _check_shape(name, what, value, node.shape)
         if np.min(value) < 0 or np.max(value) > DECAY_ONE:
             raise GraphError(
                 f"node '{name}': {what} from {np.min(value)} to {np.max(value)}; "
                 f"allowed: 0 to {DECAY_ONE}; make the graph with quantize"
             )
-    if isinstance(node, QuantizedNeurons) and node.vth < 0:
+    if isinstance(node, QuantizedIntegrators):
+        return
+    if node.drop is not None:
+        _check_shape(name, "drop", node.drop, node.shape)
+    if node.vth < 0:
         raise GraphError(
             f"node '{name}': threshold {node.vth} is below 0, so the neuron fires "
             "before its data arrive; allowed: 0 or more"
+        )
+
+
+def _check_shape(name: str, what: str, value: PerNeuron, shape: Shape) -> None:
+    if np.ndim(value) and np.shape(value) != shape:
+        raise GraphError(
+            f"node '{name}': {what} of shape {np.shape(value)} for neurons of shape "
+            f"{shape}; allowed: one number, or one for each neuron"
         )
 
 

@@ -9,7 +9,6 @@ Three ways lead to a product; which is fastest depends on how much of it is zero
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -19,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from spikewright.errors import GraphError
 from spikewright.linear import ends, to_matrix, windows
 from spikewright.nodes import (
     ChannelSynapses,
@@ -73,28 +71,18 @@ class Sent:
 class Form:
     """What a product is made for."""
 
-    target: Shape
     batch: int
     unit: float
     """factor on top of the weights and their exponent"""
     dtype: Float
 
 
-def make_product(name: str, synapses: Synapses, size: int, form: Form) -> Product:
+def make_product(synapses: Synapses, size: int, form: Form) -> Product:
     """Return the product of synapses with a source of `size` neurons.
 
     The exponent and the unit are multiplied into the weights beforehand, which a power
     of two does exactly; a negative exponent rounds the sum down, so it comes after.
-
-    Raises:
-        GraphError: the ends do not fit the weight.
     """
-    given = ends(synapses, size)[1]
-    if math.prod(given) != math.prod(form.target):
-        raise GraphError(
-            f"node '{name}': takes shape {form.target}, but its synapses give {given}; "
-            "correct the weight"
-        )
     shift = synapses.exponent
     factor = form.unit * 2.0**shift if shift >= 0 else 1.0
     weight: Batch = synapses.weight.astype(form.dtype)

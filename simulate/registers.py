@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spikewright.bounds import hops_by_target, input_sums, state_range
+from spikewright.bounds import input_sums, state_range
 from spikewright.graph import Graph, Stage
-from spikewright.hops import Hop, hops
+from spikewright.hops import Hop, hops, hops_by_target
 from spikewright.loihi import MAX_MESSAGE
 from spikewright.nodes import Input, Output, QuantizedIntegrators, QuantizedNeurons
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 
 from spikewright.errors import InputError
@@ -16,7 +16,7 @@ from spikewright.simulate.integer import (
     refuse_overflow,
     run_integer,
 )
-from spikewright.simulate.lava_backend.job import Models, Processes, Runtime
+from spikewright.simulate.lava_backend.job import LAVA, LavaOptions
 from spikewright.simulate.lava_backend.supervise import run_lava
 from spikewright.simulate.reference import run_reference
 from spikewright.simulate.registers import may_overflow
@@ -32,24 +32,6 @@ class Backend(StrEnum):
     """QUANTIZED only, batched and fast"""
     LAVA = "lava"
     """TIMED (float) or QUANTIZED (fixed point), real Lava processes in a child"""
-
-
-@dataclass(frozen=True)
-class LavaOptions:
-    """How Lava runs a graph; see `run_lava`."""
-
-    runtime: Runtime = "local"
-    """who schedules the processes: ours in one OS process, or Lava's own"""
-    processes: Processes = "auto"
-    """"stock": only processes that come with Lava"""
-    models: Models = "fast"
-    """our models of stock processes, or Lava's; both give the same bits"""
-    deadline_s: float = 300.0
-    """seconds until a run counts as hanging"""
-
-
-LAVA = LavaOptions()
-"""fast, with our own processes where Lava has none"""
 
 
 def run(

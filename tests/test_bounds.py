@@ -11,13 +11,13 @@ from spikewright.bounds import (
     CHUNK,
     StateRange,
     chunks,
-    hops_by_target,
     input_sums,
     signed_sums,
     spread,
     state_range,
 )
 from spikewright.graph import Edge, Graph, Stage
+from spikewright.hops import hops_by_target
 from spikewright.linear import to_sparse
 from spikewright.nodes import (
     ChannelSynapses,

@@ -9,12 +9,13 @@ import numpy as np
 from spikewright import nodes as n
 from spikewright.errors import GraphError
 from spikewright.graph import Edge, Graph, Stage
-from spikewright.linear import ends, fan_in
+from spikewright.linear import ends
 from spikewright.loihi import (
     DECAY_ONE,
     MAX_DELAY,
     MAX_EXPONENT,
     MAX_THRESHOLD,
+    largest_sum,
     weight_limit,
 )
 
@@ -245,11 +246,7 @@ def _check_sum(graph: Graph, name: str) -> None:
     if graph.stage is not Stage.QUANTIZED:
         return
     sources = [graph.nodes[edge.source] for edge in graph.into(name)]
-    largest = sum(
-        float(fan_in(each).max(initial=0)) * 2.0**each.exponent
-        for each in sources
-        if isinstance(each, n.SYNAPSES)
-    )
+    largest = largest_sum(each for each in sources if isinstance(each, n.SYNAPSES))
     if largest >= MESSAGE_LIMIT:
         raise GraphError(
             f"node '{name}': its synapses could add up to {largest:g}, and Lava wraps "

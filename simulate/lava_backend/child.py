@@ -34,14 +34,14 @@ def run_job(job: Job, folder: Path) -> None:
     sample begins, and read it from its file. Lava's own have to be told: on Lava's
     runtime each number of a state or a sample is a message of about 20 us.
     """
-    plan = make_plan(job.graph, job.inputs, job.setup.processes)
+    plan = make_plan(job.graph, job.inputs, job.options.processes)
     recording = folder / "recording"
     network = build_network(job, plan, folder, recording)
-    start = LocalRuntime if job.setup.runtime == "local" else NativeRuntime
+    start = LocalRuntime if job.options.runtime == "local" else NativeRuntime
     runtime: LocalRuntime | NativeRuntime = start(network)
     for index in range(samples_of(job)):
         recording.mkdir()
-        if index and job.setup.models == "stock":
+        if index and job.options.models == "stock":
             _rewind(runtime, network, job, plan, index)
         runtime.run(plan.run_steps)
         _finish(recording, plan, sample_folder(folder, index))

@@ -29,8 +29,7 @@ def require_lava() -> None:
     if missing:
         raise BackendMissingError(
             f"the Lava backend needs {', '.join(missing)}; install it with\n"
-            "  pip install --no-deps --ignore-requires-python "
-            "lava-nc==0.10.0 lava-dl==0.6.0\n"
+            "  pip install --no-deps --ignore-requires-python lava-nc==0.10.0\n"
             "  pip install asteval networkx numpy scikit-learn scipy"
         )
 

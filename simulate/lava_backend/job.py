@@ -20,8 +20,8 @@ Models: TypeAlias = Literal["fast", "stock"]
 
 
 @dataclass(frozen=True)
-class Setup:
-    """How a graph becomes Lava processes, and who runs them.
+class LavaOptions:
+    """How a graph becomes Lava processes, and who runs them for how long.
 
     Raises:
         InputError: a choice is unknown.
@@ -33,6 +33,8 @@ class Setup:
     """those that come with Lava ("stock"), or our own where it has none ("auto")"""
     models: Models = "fast"
     """our models of Lava's processes, or the stock ones; both give the same bits"""
+    deadline_s: float = 300.0
+    """seconds until a run counts as hanging"""
 
     def __post_init__(self) -> None:
         for what, kind in _CHOICES.items():
@@ -44,6 +46,8 @@ class Setup:
 
 
 _CHOICES = {"runtime": Runtime, "processes": Processes, "models": Models}
+LAVA = LavaOptions()
+"""fast, with our own processes where Lava has none"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +57,7 @@ class Job:
     graph: Graph
     inputs: Signals
     """by Input, in the graph's order: (samples, steps, *input shape)"""
-    setup: Setup
+    options: LavaOptions
 
 
 def samples_of(job: Job) -> int:
@@ -66,7 +70,7 @@ def write_job(job: Job, folder: Path) -> None:
     write_graph(job.graph, folder / "graph.npz")
     for index, array in enumerate(job.inputs.values()):
         np.save(input_file(folder, index), array, allow_pickle=False)
-    (folder / "job.json").write_text(json.dumps(asdict(job.setup)))
+    (folder / "job.json").write_text(json.dumps(asdict(job.options)))
 
 
 def read_job(folder: Path) -> Job:
@@ -76,7 +80,8 @@ def read_job(folder: Path) -> Job:
         name: np.load(input_file(folder, index), mmap_mode="r", allow_pickle=False)
         for index, name in enumerate(graph.inputs)
     }
-    return Job(graph, inputs, Setup(**json.loads((folder / "job.json").read_text())))
+    options = LavaOptions(**json.loads((folder / "job.json").read_text()))
+    return Job(graph, inputs, options)
 
 
 def input_file(folder: Path, index: int) -> Path:

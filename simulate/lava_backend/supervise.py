@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ from spikewright.simulate.lava_backend.guard import supervise
 from spikewright.simulate.lava_backend.installed import require_lava, versions
 from spikewright.simulate.lava_backend.job import (
     Job,
+    LavaOptions,
     Models,
     Processes,
     Runtime,
-    Setup,
     finished_samples,
     sample_folder,
     write_job,
@@ -64,14 +63,14 @@ def run_lava(
         BackendMissingError: Lava is not installed.
         LavaRunError: Lava raised, died or outlived the deadline.
     """
-    setup = Setup(runtime, processes, models)
+    options = LavaOptions(runtime, processes, models, deadline_s)
     graph.expect(Stage.TIMED, Stage.QUANTIZED)
     checked = check_inputs(graph, inputs)
     plan = make_plan(graph, checked, processes)
     require_lava()
     with tempfile.TemporaryDirectory(prefix="spikewright-lava-") as name:
         folder = Path(name)
-        write_job(Job(graph, checked, setup), folder)
+        write_job(Job(graph, checked, options), folder)
         samples = len(next(iter(checked.values())))
         run_in_child(CHILD, folder, samples, deadline_s, on_sample)
         recorded = _read_recordings(plan, folder, samples)
@@ -80,7 +79,8 @@ def run_lava(
         for k, node in graph.outputs.items()
     }
     meta = run_meta(graph, "lava", plan.steps)
-    meta |= {**asdict(setup), "lava_nc": versions()["lava-nc"]}
+    meta |= {"runtime": runtime, "processes": processes, "models": models}
+    meta |= {"lava_nc": versions()["lava-nc"]}
     return SpikeTrace({**input_spikes(checked), **recorded}, outputs, meta)
 
 

@@ -65,11 +65,11 @@ if TYPE_CHECKING:
         find_teacher,
         read_teacher_config,
     )
-    from spikewright.simulate.agreement import spike_agreement
-    from spikewright.simulate.compare import compare_traces
+    from spikewright.simulate.compare import compare_traces, spike_agreement
     from spikewright.simulate.integer import Batching
+    from spikewright.simulate.lava_backend.job import LavaOptions
     from spikewright.simulate.ranges import measure_ranges
-    from spikewright.simulate.run import Backend, LavaOptions, run
+    from spikewright.simulate.run import Backend, run
     from spikewright.trace import SpikeTrace, TracePolicy
 
 __all__ = [
@@ -172,11 +172,11 @@ _HOMES = {
         "find_teacher",
         "read_teacher_config",
     ),
-    "simulate.agreement": ("spike_agreement",),
-    "simulate.compare": ("compare_traces",),
+    "simulate.compare": ("compare_traces", "spike_agreement"),
     "simulate.integer": ("Batching",),
+    "simulate.lava_backend.job": ("LavaOptions",),
     "simulate.ranges": ("measure_ranges",),
-    "simulate.run": ("Backend", "LavaOptions", "run"),
+    "simulate.run": ("Backend", "run"),
     "trace": ("SpikeTrace", "TracePolicy"),
 }
 """module -> the public names that live in it; a test compares it with the imports"""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
 from spikewright.graph import Graph
-from spikewright.hops import Hop, hops
+from spikewright.hops import Hop
 from spikewright.loihi import (
     DECAY_ONE,
     MAX_CURRENT,
@@ -165,14 +165,6 @@ def _growth(dv: PerNeuron, du: PerNeuron, steps: int) -> FloatArray:
 
 
 # --- graphs --------------------------------------------------------------------------
-
-
-def hops_by_target(graph: Graph) -> Mapping[str, Sequence[Hop]]:
-    """Return the hops into each population and Output, in edge order."""
-    found: dict[str, list[Hop]] = {name: [] for name in graph.nodes}
-    for hop in hops(graph):
-        found[hop.target].append(hop)
-    return found
 
 
 def input_sums(graph: Graph, arriving: Sequence[Hop], size: int) -> Sums:

@@ -227,7 +227,9 @@ def _count_active(
 def _add_events(feed: _Projection, chunk: slice, mask: Mask) -> None:
     """Mark in `mask` (samples, steps, *target shape) where an event of `feed` falls."""
     samples, steps, *shape = mask.shape
-    heard = max(0, steps - feed.shift)
+    heard = steps - feed.shift
+    if heard <= 0:
+        return  # delayed beyond the end of the sample
     if feed.sent is None:
         source = np.ones((1, *feed.source.shape), dtype=np.float32)
         mask[:, feed.shift :] |= _received(feed.synapses, source).reshape(shape)

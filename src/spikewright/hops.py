@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from spikewright.errors import GraphError
@@ -41,6 +41,14 @@ def hops(graph: Graph) -> Iterator[Hop]:
                 yield Hop(edge, edge.source, target, node)
             else:
                 yield Hop(edge, edge.source, edge.target, None)
+
+
+def hops_by_target(graph: Graph) -> Mapping[str, Sequence[Hop]]:
+    """Return the hops into each population and Output, in edge order."""
+    found: dict[str, list[Hop]] = {name: [] for name in graph.nodes}
+    for hop in hops(graph):
+        found[hop.target].append(hop)
+    return found
 
 
 def _end_of(graph: Graph, name: str) -> str:

@@ -120,6 +120,31 @@ def test_verify_compares_what_a_pass_left_in_place(run, here, tmp_path: Path) ->
     assert done.status == 0
 
 
+def test_verify_forgives_a_pass_that_rounds(run, here, tmp_path: Path) -> None:
+    # v = 0.4 v + 1 - 0.7 s; fires above 0.7. At step 1 the loop brings 1 - 0.7, and
+    # 0.4 + 0.30000000000000004 fires; the merged neuron loses 0.7 last, and 1.4 - 0.7
+    # is a tie.
+    tau, one = np.full(1, 1e-3 / 0.6), np.ones(1)
+    nodes = {
+        "input": nir.Input(np.array([1])),
+        "li": nir.LI(tau=tau, r=tau / 1e-3, v_leak=0 * one),
+        "threshold": nir.Threshold(0.7 * one),
+        "reset": nir.Scale(-0.7 * one),
+        "output": nir.Output(np.array([1])),
+    }
+    edges = [("input", "li"), ("li", "threshold"), ("threshold", "reset")]
+    edges += [("reset", "li"), ("threshold", "output")]
+    nir.write(tmp_path / "soft.nir", nir.NIRGraph(nodes, edges))
+    np.save(tmp_path / "x.npy", np.ones((1, 2, 1), dtype=np.uint8))
+    done = run(
+        *("lower", tmp_path / "soft.nir", "--dt", "1e-3", "--to", "timed", "--json"),
+        *("--verify", tmp_path / "x.npy", "-o", "lowered.npz"),
+    )
+    verified = json.loads(done.out)["verified"]["merge_soft_resets"]
+    assert verified["first"] == "'threshold', sample 0, step 1"
+    assert done.status == 0
+
+
 # --- integers ------------------------------------------------------------------------
 
 

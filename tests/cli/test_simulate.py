@@ -405,6 +405,7 @@ def test_an_arithmetic_that_the_backend_lacks(refused, golden: Files) -> None:
         (("--keep", "nope"), "no population 'nope' to keep; the graph has input, lif1"),
         (("--runtime", "lava"), "--runtime: only --backend lava takes it, not integer"),
         (("--models", "stock"), "--models: only --backend lava takes it, not integer"),
+        (("--deadline", 5), "--deadline: only --backend lava takes it, not integer"),
         (
             ("--processes", "stock"),
             "--processes: only --backend lava takes it, not integer",

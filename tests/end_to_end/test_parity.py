@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +11,61 @@ import pytest
 
 from spikewright.export.lower import lower
 from spikewright.export.nir_io import read_nir, read_nir_dt
-from spikewright.graph import Graph, Stage
+from spikewright.graph import Edge, Graph, Stage
 from spikewright.simulate.compare import Comparison, compare_traces
-from spikewright.simulate.run import LavaOptions, run
+from spikewright.simulate.lava_backend.job import LavaOptions
+from spikewright.simulate.run import run
 from spikewright.trace import SpikeTrace
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.nir"))
+STAGES = (Stage.TIMED, Stage.QUANTIZED)
 Spikes = Callable[[Graph], np.ndarray]
+AnyInputs = Callable[..., dict[str, np.ndarray]]
 
 
 def _common(left: SpikeTrace, right: SpikeTrace) -> Comparison:
     assert set(left.spikes) == set(right.spikes)
     return compare_traces(left, right)
+
+
+def _on_lava(
+    graphs: Mapping[str, Graph], inputs: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict[str, SpikeTrace]:
+    """Run graphs of one stage side by side in one Lava child, and part their traces.
+
+    A child takes seconds to start, most of these graphs milliseconds to run.
+    """
+    first = next(iter(graphs.values()))
+    whole = Graph(
+        {f"{k}/{name}": v for k, g in graphs.items() for name, v in g.nodes.items()},
+        tuple(
+            Edge(f"{k}/{edge.source}", f"{k}/{edge.target}", edge.delay)
+            for k, g in graphs.items()
+            for edge in g.edges
+        ),
+        first.stage,
+        first.dt_s,
+        {f"{k}/{name}": t for k, g in graphs.items() for name, t in g.arrival.items()},
+    )
+    given = {f"{k}/{name}": v for k, each in inputs.items() for name, v in each.items()}
+    trace = run(whole, given, backend="lava")
+    return {
+        k: replace(
+            trace,
+            spikes=_of_graph(k, trace.spikes),
+            outputs=_of_graph(k, trace.outputs),
+        )
+        for k in graphs
+    }
+
+
+def _of_graph(key: str, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    prefix = f"{key}/"
+    return {
+        name.removeprefix(prefix): each
+        for name, each in found.items()
+        if name.startswith(prefix)
+    }
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -51,16 +95,17 @@ def test_decimal_weights_tie_the_same_way_on_the_chip_s_clock(
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("seed", range(6))
 def test_decimal_weights_tie_the_same_way_on_lava_in_float(
-    seed: int, decimal_graph: Callable[[int], Graph], spikes: Spikes, dt_s: float
+    decimal_graph: Callable[[int], Graph], spikes: Spikes, dt_s: float
 ) -> None:
-    graph = decimal_graph(seed)
-    inputs = spikes(graph)
-    discrete = run(lower(graph, dt_s=dt_s, to=Stage.DISCRETE).graph, inputs)
-    timed = lower(graph, dt_s=dt_s, to=Stage.TIMED).graph
-    same = _common(discrete, run(timed, inputs, backend="lava"))
-    assert same.is_equal, same
+    graphs = {str(seed): decimal_graph(seed) for seed in range(6)}
+    inputs = {key: {"input": spikes(graph)} for key, graph in graphs.items()}
+    timed = {k: lower(g, dt_s=dt_s, to=Stage.TIMED).graph for k, g in graphs.items()}
+    lava = _on_lava(timed, inputs)
+    for key, graph in graphs.items():
+        discrete = run(lower(graph, dt_s=dt_s, to=Stage.DISCRETE).graph, inputs[key])
+        same = _common(discrete, lava[key])
+        assert same.is_equal, same
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -90,65 +135,84 @@ def test_dyadic_weights_and_decays_survive_quantization_exactly(
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("stage", [Stage.TIMED, Stage.QUANTIZED])
+@pytest.mark.parametrize("stage", STAGES)
 def test_lava_equals_the_reference_on_random_branching_graphs(
-    seed: int,
-    stage: Stage,
-    make_graph: Callable[[int], Graph],
-    spikes: Spikes,
-    dt_s: float,
+    stage: Stage, make_graph: Callable[[int], Graph], spikes: Spikes, dt_s: float
 ) -> None:
-    graph = lower(make_graph(seed), dt_s=dt_s, to=stage).graph
-    inputs = spikes(graph)
-    same = _common(run(graph, inputs), run(graph, inputs, backend="lava"))
+    graphs = {
+        str(seed): lower(make_graph(seed), dt_s=dt_s, to=stage).graph
+        for seed in range(4)
+    }
+    inputs = {key: {"input": spikes(graph)} for key, graph in graphs.items()}
+    lava = _on_lava(graphs, inputs)
+    for key, graph in graphs.items():
+        same = _common(run(graph, inputs[key]), lava[key])
+        assert same.is_equal, same
+
+
+def _golden(path: Path, stage: Stage) -> Graph:
+    return lower(read_nir(path), dt_s=read_nir_dt(path) or 1e-4, to=stage).graph
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_golden_files_give_the_same_spikes_at_every_stage(
+    path: Path, any_inputs: AnyInputs
+) -> None:
+    discrete = _golden(path, Stage.DISCRETE)
+    inputs = any_inputs(discrete, 0, 4, 9)
+    judge, timed = run(discrete, inputs), run(_golden(path, Stage.TIMED), inputs)
+    _same_but_for_last_bits(judge, timed)
+    quantized = _golden(path, Stage.QUANTIZED)
+    integer = run(quantized, inputs, backend="integer")
+    same = _common(run(quantized, inputs), integer)
     assert same.is_equal, same
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_golden_files_give_the_same_spikes_everywhere(
-    path: Path, any_inputs: Callable[..., dict[str, np.ndarray]]
+@pytest.mark.parametrize("stage", STAGES)
+def test_golden_files_give_the_same_spikes_on_lava(
+    stage: Stage, any_inputs: AnyInputs
 ) -> None:
-    graph, dt_s = read_nir(path), read_nir_dt(path)
-    inputs = any_inputs(graph, 0, 4, 9)
-    judge = run(lower(graph, dt_s=dt_s or 1e-4, to=Stage.DISCRETE).graph, inputs)
-    timed = lower(graph, dt_s=dt_s or 1e-4, to=Stage.TIMED).graph
-    for trace in (run(timed, inputs), run(timed, inputs, backend="lava")):
-        same = _common(judge, trace)
-        assert same.mismatches == 0, same
-        # Real-valued sums are taken in another order, so their last bit may differ.
-        for name, output in judge.outputs.items():
-            np.testing.assert_allclose(
-                trace.outputs[name], output, rtol=1e-12, atol=1e-12
-            )
-    quantized = lower(graph, dt_s=dt_s or 1e-4).graph
-    judge = run(quantized, inputs)
-    for backend in ("integer", "lava"):
-        same = _common(judge, run(quantized, inputs, backend=backend))
-        assert same.is_equal, same
+    graphs = {path.stem: _golden(path, stage) for path in GOLDEN}
+    inputs = {key: any_inputs(graph, 0, 4, 9) for key, graph in graphs.items()}
+    lava = _on_lava(graphs, inputs)
+    for key, graph in graphs.items():
+        judge = run(graph, inputs[key])
+        _same_but_for_last_bits(judge, lava[key])
+        assert stage is Stage.TIMED or _common(judge, lava[key]).is_equal, key
+
+
+def _same_but_for_last_bits(judge: SpikeTrace, trace: SpikeTrace) -> None:
+    """Real-valued sums are taken in another order, so their last bit may differ."""
+    same = _common(judge, trace)
+    assert same.mismatches == 0, same
+    for name, output in judge.outputs.items():
+        np.testing.assert_allclose(trace.outputs[name], output, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.lava
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("stage", STAGES)
 def test_every_node_kind_gives_the_same_spikes_everywhere(
-    seed: int,
+    stage: Stage,
     any_graph: Callable[[int], Graph],
-    any_inputs: Callable[..., dict[str, np.ndarray]],
+    any_inputs: AnyInputs,
     dt_s: float,
 ) -> None:
     # Dyadic numbers: sums are exact in any order, and outputs too.
-    graph = any_graph(seed)
-    inputs = any_inputs(graph, seed, 3, 9)
-    judge = run(lower(graph, dt_s=dt_s, to=Stage.DISCRETE).graph, inputs)
-    timed = lower(graph, dt_s=dt_s, to=Stage.TIMED).graph
-    for trace in (run(timed, inputs), run(timed, inputs, backend="lava")):
-        assert _common(judge, trace).is_equal
-    quantized = lower(graph, dt_s=dt_s).graph
-    judge = run(quantized, inputs)
-    for backend in ("integer", "lava"):
-        same = _common(judge, run(quantized, inputs, backend=backend))
-        assert same.is_equal, same
+    seeds = {str(seed): any_graph(seed) for seed in range(6)}
+    graphs = {k: lower(g, dt_s=dt_s, to=stage).graph for k, g in seeds.items()}
+    inputs = {k: any_inputs(g, int(k), 3, 9) for k, g in seeds.items()}
+    lava = _on_lava(graphs, inputs)
+    for key, graph in graphs.items():
+        if stage is Stage.TIMED:
+            discrete = lower(seeds[key], dt_s=dt_s, to=Stage.DISCRETE).graph
+            judge, other = run(discrete, inputs[key]), run(graph, inputs[key])
+        else:
+            judge = run(graph, inputs[key])
+            other = run(graph, inputs[key], backend="integer")
+        for trace in (other, lava[key]):
+            same = _common(judge, trace)
+            assert same.is_equal, (key, same)
 
 
 @pytest.mark.lava

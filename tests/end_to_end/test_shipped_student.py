@@ -14,7 +14,8 @@ from spikewright.export.lower import lower
 from spikewright.export.texts import EncodedTexts, encode_texts, logits_of
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.compare import compare_traces
-from spikewright.simulate.run import LavaOptions, run
+from spikewright.simulate.lava_backend.job import LavaOptions
+from spikewright.simulate.run import run
 from spikewright.train.answer import float_logits
 from spikewright.train.load import load_student, shipped_student
 

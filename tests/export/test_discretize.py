@@ -388,7 +388,7 @@ def test_refuses_a_delay_below_zero() -> None:
 
 def test_refuses_parameters_of_different_shapes() -> None:
     node = n.LIF(np.full(2, 0.01), ONE, ZERO, ONE, ZERO)
-    assert_refused(node, "node 'x': parameters have the shapes")
+    assert_refused(node, "node 'x': the parameters of a")
 
 
 def test_refuses_an_edge_that_counts_steps_already() -> None:

@@ -155,6 +155,11 @@ def test_a_profile_can_be_loaded_by_path(load):
     assert profile.costs("fixed")["synops"].energy_j == 2e-12
 
 
+def test_a_cost_without_a_source_is_refused():
+    with pytest.raises(ProfileError, match="source is empty; say where"):
+        cost(source=" ")
+
+
 def test_costs_cannot_be_changed(load):
     with pytest.raises(TypeError):
         load(VALID).costs("fixed")["synops"] = cost()
@@ -209,7 +214,7 @@ def test_refuses_a_missing_file(tmp_path):
         ),
         ('"marginal"', '"mean"', "statistic 'mean' is unknown"),
         ('"state access"', '"state"', "includes 'state' is unknown"),
-        ('source = "invented for tests"', 'source = " "', "source is empty"),
+        ('source = "invented for tests"', 'source = " "', "source = ' '; must be"),
         ("[arithmetics.fixed.synops]", "[arithmetics]", "arithmetics.energy_j = 2e-12"),
         ("title =", "title", "not a readable TOML file"),
     ],

@@ -114,6 +114,23 @@ def test_each_neuron_may_have_its_own_decays_and_drop() -> None:
     np.testing.assert_array_equal(trace.spikes["n"][0, :, 1], [1, 0, 0, 1])
 
 
+def test_an_edge_without_synapses_weighs_one() -> None:
+    # Both Inputs straight into n, as an AND: 1 + 1 > 1.
+    nodes: dict[str, Node] = {
+        "left": Input((1,)),
+        "right": Input((1,)),
+        "n": QuantizedNeurons((1,), 4096, 1, 1.0),
+        "output": Output((1,), 3.0),
+    }
+    edges = (Edge("left", "n"), Edge("right", "n"), Edge("n", "output"))
+    arrival = dict.fromkeys(nodes, 0)
+    graph = Graph(nodes, edges, Stage.QUANTIZED, 1e-3, arrival)
+    given = {"left": _inputs(1, 1, 0), "right": _inputs(1, 0, 0)}
+    trace = run_integer(graph, given)
+    np.testing.assert_array_equal(trace.output.ravel(), [3, 0, 0])
+    assert compare_traces(run_reference(graph, given), trace).is_equal
+
+
 def test_a_bias_line_that_starts_late_is_on_for_the_sample() -> None:
     # The bias, 2 units a step, reaches n with its data: v = 2, 4, 6 > 5, 0 + 2.
     nodes: dict[str, Node] = {
@@ -335,7 +352,15 @@ def _with(name: str, node: Node) -> Graph:
         ),
         (
             _with("n", QuantizedNeurons((2,), 0, 1, 1.0)),
-            r"node 'n': takes shape \(2,\), but its synapses give \(1,\)",
+            r"node 'n': takes shape \(2,\), but 'input' sends it \(1,\)",
+        ),
+        (
+            _with("n", QuantizedNeurons((1,), 0, 1, 1.0, drop=np.array([[1]]))),
+            r"node 'n': drop of shape \(1, 1\) for neurons of shape \(1,\)",
+        ),
+        (
+            _with("w", DenseSynapses(np.array([[3, 4]]))),
+            "cannot take 1 signals; correct the weight",
         ),
         (
             _changed(arrival={"input": 0, "output": 1}),

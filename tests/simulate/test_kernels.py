@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from spikewright import nodes as n
-from spikewright.errors import GraphError
 from spikewright.simulate import kernels
 from spikewright.simulate.kernels import Form, Sent, make_product
 from spikewright.simulate.reference_maps import mapped
@@ -62,9 +61,9 @@ def _spikes(shape: n.Shape, rate: float) -> tuple[np.ndarray, Sent]:
 def _delivered(
     synapses: n.Synapses, sent: Sent, target: n.Shape, unit: float
 ) -> np.ndarray:
-    form = Form(target, SAMPLES, unit, np.float32)
     out = np.full((int(np.prod(target)), SAMPLES), np.nan, np.float32)
-    make_product("n", synapses, len(sent.values), form)(sent, out)
+    form = Form(SAMPLES, unit, np.float32)
+    make_product(synapses, len(sent.values), form)(sent, out)
     return out.T.reshape(SAMPLES, *target)
 
 
@@ -103,13 +102,3 @@ def test_graded_values_are_weighted() -> None:
     values = np.tile(np.array([[100.0], [-7.0]], np.float32), SAMPLES)
     delivered = _delivered(synapses, Sent(values, None, None), (1,), 1.0)
     np.testing.assert_array_equal(delivered, 2 * (300 + 56))
-
-
-def test_ends_that_do_not_fit_are_refused() -> None:
-    form = Form((3,), SAMPLES, 1.0, np.float32)
-    with pytest.raises(
-        GraphError, match=r"'n': takes shape \(3,\), but .* give \(7,\)"
-    ):
-        make_product("n", KINDS["dense"][0], 12, form)
-    with pytest.raises(GraphError, match="cannot take 11 signals"):
-        make_product("n", KINDS["dense"][0], 11, Form((7,), SAMPLES, 1.0, np.float32))

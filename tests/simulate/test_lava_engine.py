@@ -14,7 +14,7 @@ import pytest
 
 from spikewright import nodes as n
 from spikewright.graph import Edge, Graph, Stage
-from spikewright.simulate.lava_backend.job import Job, Setup, write_job
+from spikewright.simulate.lava_backend.job import Job, LavaOptions, write_job
 
 pytestmark = pytest.mark.lava
 
@@ -33,7 +33,7 @@ from spikewright.simulate.lava_backend.plan import make_plan
 warnings.simplefilter("error")
 folder = Path(sys.argv[1])
 job = read_job(folder)
-plan = make_plan(job.graph, job.inputs, job.setup.processes)
+plan = make_plan(job.graph, job.inputs, job.options.processes)
 runtime = LocalRuntime(build_network(job, plan, folder, folder))
 made = {
     process.name: [type(process).__name__, type(model).__name__, type(model).__module__]
@@ -46,7 +46,7 @@ print(json.dumps(made))
 def built(graph, folder, **choices):
     """Return Process, model and the module of the model, by name of the process."""
     inputs = {k: np.zeros((1, 2, *v.shape)) for k, v in graph.inputs.items()}
-    write_job(Job(graph, inputs, Setup(**choices)), folder)
+    write_job(Job(graph, inputs, LavaOptions(**choices)), folder)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(folder)],
         check=True,

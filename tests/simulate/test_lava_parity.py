@@ -3,9 +3,6 @@
 No tolerance: weights are dyadic, so float sums are exact in any order.
 """
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -136,7 +133,6 @@ def two_islands(stage, processes):
     stock = processes == "stock"
     left = every_node(Draw(1, stage, is_stock=stock))
     right = every_node(Draw(2, stage, is_stock=stock), "other_")
-    nodes, edges, arrival = ({**left[0], **right[0]}, left[1] + right[1], {})
     nodes, edges, arrival = left[0] | right[0], left[1] + right[1], left[2] | right[2]
     return Graph(nodes, tuple(edges), stage, 1e-3, arrival)
 
@@ -217,37 +213,28 @@ def test_real_valued_inputs_and_outputs(stage):
 # --- from NIR's nodes, through all passes --------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def random_graphs():
-    path = Path(__file__).parents[2] / "benchmarks" / "random_graphs.py"
-    spec = importlib.util.spec_from_file_location("random_graphs", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("seed", (100, 101))
 @pytest.mark.parametrize("stage", STAGES)
-def test_random_graphs_that_were_lowered(random_graphs, seed, stage):
-    graph = random_graphs.random_graph(seed)
-    lowered = lower(graph, dt_s=random_graphs.DT_S, to=stage).graph
-    inputs = random_graphs.random_inputs(lowered, seed, samples=2, steps=9)
+def test_random_graphs_that_were_lowered(any_graph, any_inputs, dt_s, seed, stage):
+    lowered = lower(any_graph(seed), dt_s=dt_s, to=stage).graph
+    inputs = any_inputs(lowered, seed, samples=2, steps=9)
     judge = run_reference(lowered, inputs)
     for models in ("fast", "stock"):
         assert_same(judge, run_lava(lowered, inputs, models=models))
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_random_graph_that_stock_processes_express(random_graphs, stage):
+def test_a_random_graph_that_stock_processes_express(
+    any_graph, any_inputs, dt_s, stage
+):
     def expressible(seed):
-        graph = random_graphs.random_graph(seed)
-        lowered = lower(graph, dt_s=random_graphs.DT_S, to=stage).graph
+        lowered = lower(any_graph(seed), dt_s=dt_s, to=stage).graph
         nodes = lowered.nodes.values()
         soft = any(isinstance(x, n.SPIKING) and x.drop is not None for x in nodes)
         return None if soft or any(isinstance(x, n.GRADED) for x in nodes) else lowered
 
     graph = next(filter(None, map(expressible, range(200, 300))))
-    inputs = random_graphs.random_inputs(graph, 1, samples=2, steps=9)
+    inputs = any_inputs(graph, 1, samples=2, steps=9)
     judge = run_reference(graph, inputs)
     for models in ("fast", "stock"):
         trace = run_lava(graph, inputs, processes="stock", models=models)

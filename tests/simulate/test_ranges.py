@@ -16,7 +16,7 @@ from spikewright.nodes import (
     QuantizedNeurons,
     SpikingNeurons,
 )
-from spikewright.simulate.agreement import SpikeAgreement, spike_agreement
+from spikewright.simulate.compare import SpikeAgreement, spike_agreement
 from spikewright.simulate.ranges import measure_ranges, observe
 from spikewright.trace import SpikeTrace
 

@@ -13,8 +13,9 @@ from spikewright.graph import Graph
 from spikewright.simulate import run as run_module
 from spikewright.simulate.compare import compare_traces
 from spikewright.simulate.integer import Batching
+from spikewright.simulate.lava_backend.job import LavaOptions
 from spikewright.simulate.reference import run_reference
-from spikewright.simulate.run import Backend, LavaOptions, run
+from spikewright.simulate.run import Backend, run
 from spikewright.trace import Keep, SpikeTrace, TracePolicy
 
 POLICY = TracePolicy(Keep.COUNTS, full=["n1"])

@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from spikewright.errors import LavaRunError
+from spikewright.nodes import Array
 
-Array = npt.NDArray[Any]
 Transform = Callable[[Array], Array]
 
 

@@ -18,7 +18,8 @@ import importlib
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from spikewright.nodes import Array
 
 
 def apply() -> None:
@@ -54,7 +55,7 @@ def _mend_reshape() -> None:
     )
 
 
-def _reshape(array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+def _reshape(array: Array, shape: tuple[int, ...]) -> Array:
     return np.reshape(array, shape)
 
 

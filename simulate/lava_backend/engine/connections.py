@@ -13,8 +13,9 @@ from scipy.sparse import csr_matrix
 
 from spikewright import nodes as n
 from spikewright.linear import to_sparse
+from spikewright.nodes import Array
 from spikewright.simulate.lava_backend.check import lava_weights
-from spikewright.simulate.lava_backend.engine.populations import Array, Parts
+from spikewright.simulate.lava_backend.engine.populations import Parts
 from spikewright.simulate.lava_backend.engine.processes.synapses import LinearSynapses
 from spikewright.simulate.lava_backend.plan import Link
 

@@ -20,8 +20,8 @@ from lava.magma.core.process.variable import Var
 from lava.proc.dense.process import Dense
 from lava.proc.sparse.process import Sparse
 
+from spikewright.nodes import Array
 from spikewright.simulate.lava_backend.engine.channels import (
-    Array,
     Channel,
     CopyingOutPort,
     InPort,

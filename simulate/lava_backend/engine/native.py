@@ -10,12 +10,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import numpy.typing as npt
 from lava.magma.core.process.variable import Var
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.runtime.mgmt_token_enums import MGMT_RESPONSE, enum_equal
 
 from spikewright.errors import LavaRunError
+from spikewright.nodes import Array
 from spikewright.simulate.lava_backend.engine.network import Network
 
 POLL_S = 0.002
@@ -43,7 +43,7 @@ class NativeRuntime:
         _await(runtime, dict(_workers(runtime)))
         runtime.wait()
 
-    def set(self, var: Var, value: npt.NDArray[Any]) -> None:
+    def set(self, var: Var, value: Array) -> None:
         """Set a Var between two runs: a message, about 20 us, for each number."""
         var.set(value)
 

@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from lava.magma.core.run_configs import Loihi2SimCfg
@@ -39,7 +38,6 @@ from spikewright.simulate.lava_backend.plan import (
     Plan,
 )
 
-Array = npt.NDArray[Any]
 Made = dict[str, AbstractProcess]
 Taps = dict[tuple[str, int], AbstractProcess]
 """by population and delay: who sends what the population sent so long ago"""
@@ -89,7 +87,7 @@ def build_network(job: Job, plan: Plan, folder: Path, recording: Path) -> Networ
         folder: of the job, where its inputs lie.
         recording: where recorder i writes `i.npy`, in the order of `plan.recorded`.
     """
-    parts = Parts(job.graph, plan, job.setup.processes == "stock", recording)
+    parts = Parts(job.graph, plan, job.options.processes == "stock", recording)
     names = [name for name in job.graph.populations() if _is_built(plan, name)]
     sources = {
         name: _input(job, plan, name, folder)
@@ -102,10 +100,10 @@ def build_network(job: Job, plan: Plan, folder: Path, recording: Path) -> Networ
     synapses = _join(parts, made, recorders)
     for one, other in pairwise(plan.islands):
         _tie(recorders, one, other)
-    is_stock = job.setup.models == "stock"
+    is_stock = job.options.models == "stock"
     return Network(
         recorders[plan.recorded[-1]],
-        run_config(plan.tag, job.setup.models),
+        run_config(plan.tag, job.options.models),
         sources,
         tuple(_states([*made.values(), *synapses])) if is_stock else (),
     )

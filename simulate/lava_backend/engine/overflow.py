@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from spikewright.errors import OverflowDetectedError
+from spikewright.nodes import Array
 
 
-def check_register(
-    name: str, step: int, what: str, values: npt.NDArray[Any], limit: int
-) -> None:
+def check_register(name: str, step: int, what: str, values: Array, limit: int) -> None:
     """Raise `OverflowDetectedError` if a magnitude reaches `limit`.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,13 @@ from spikewright import nodes as n
 from spikewright.errors import UnsupportedNodeError
 from spikewright.graph import Graph
 from spikewright.loihi import DECAY_ONE
+from spikewright.nodes import Array
 from spikewright.simulate.lava_backend.engine.processes.neurons import (
     Integrator,
     SoftResetLIF,
 )
 from spikewright.simulate.lava_backend.engine.processes.recorder import Recorder
 from spikewright.simulate.lava_backend.plan import Plan
-
-Array: TypeAlias = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

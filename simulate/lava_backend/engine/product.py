@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from spikewright import nodes as n
 from spikewright.linear import apply_synapses, ends, fan_in, to_matrix
+from spikewright.nodes import Array
 
-Array = npt.NDArray[Any]
 Product = Callable[[Array], Array]
 
 FLOAT32_EXACT = 1 << 24

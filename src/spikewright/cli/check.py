@@ -6,6 +6,7 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
+from spikewright.cli.common_arguments import STUDENT_DT_S
 from spikewright.cli.lowering import LOWERED, Network, lower_network, read_network
 from spikewright.cli.progress import hush_libraries
 from spikewright.errors import GraphError, InputError
@@ -17,8 +18,6 @@ from spikewright.hardware_profiles.placement_text import check_dict, describe_ch
 
 WEIGHTS = "model.safetensors"
 """what makes a folder a checkpoint"""
-STUDENT_DT_S = 1e-4
-"""as `spikewright export` has it; the integers of a student do not depend on it"""
 
 
 def run_check(args: Namespace) -> int:

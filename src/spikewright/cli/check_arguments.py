@@ -6,6 +6,8 @@ import argparse
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from spikewright.cli.common_arguments import add_dt
+
 
 def add_check(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
     """Add the verb `check`."""
@@ -23,7 +25,7 @@ def add_check(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPars
         "file",
         type=Path,
         metavar="FILE|FOLDER",
-        help="a .nir file, a lowered .npz, a deployment folder or a student checkpoint",
+        help="a .nir file, a deployment folder, a lowered .npz or a student checkpoint",
     )
     verb.add_argument(
         "--profile",
@@ -31,8 +33,6 @@ def add_check(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPars
         metavar="NAME|FILE.toml",
         help="whose limits, once for each; default: loihi1 and loihi2",
     )
-    verb.add_argument(
-        "--dt", type=float, metavar="SECONDS", help="needed if the file carries none"
-    )
+    add_dt(verb)
     verb.set_defaults(run=run)
     return verb

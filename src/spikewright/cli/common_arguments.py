@@ -7,6 +7,9 @@ import math
 from argparse import ArgumentParser
 from pathlib import Path
 
+STUDENT_DT_S = 1e-4
+"""time step of an exported student; its integers do not depend on it"""
+
 
 def add_network(verb: ArgumentParser) -> None:
     """Add the network: a file or a folder."""
@@ -18,12 +21,18 @@ def add_network(verb: ArgumentParser) -> None:
     )
 
 
-def add_deadline(verb: ArgumentParser) -> None:
+def add_dt(verb: ArgumentParser) -> None:
+    """Add the time step of a network."""
+    verb.add_argument(
+        "--dt", type=float, metavar="SECONDS", help="needed if the file carries none"
+    )
+
+
+def add_deadline(verb: argparse._ActionsContainer) -> None:
     """Add the deadline of a Lava run."""
     verb.add_argument(
         "--deadline",
         type=_seconds,
-        default=300.0,
         metavar="SECONDS",
         help="stop a Lava run that takes longer (default 300)",
     )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spikewright.cli.common_arguments import STUDENT_DT_S
 from spikewright.cli.export import export_student
 from spikewright.cli.pricing import SPECIAL_TOKENS, price_trace
 from spikewright.cli.progress import progress, say
@@ -28,7 +29,8 @@ from spikewright.hardware_profiles.report import ComparisonReport
 from spikewright.hardware_profiles.teacher import read_teacher_config
 from spikewright.nodes import SYNAPSES
 from spikewright.simulate.compare import Comparison, compare_traces
-from spikewright.simulate.run import LavaOptions, run
+from spikewright.simulate.lava_backend.job import LAVA, LavaOptions
+from spikewright.simulate.run import run
 from spikewright.train.answer import float_logits
 from spikewright.train.load import load_student, read_json, shipped_student
 from spikewright.train.student import ChipStudent
@@ -38,7 +40,6 @@ SENTENCES = (
     "a tedious film that never finds its way",
     "not a bad film , but hardly a good one",
 )
-DT_S = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,14 +96,14 @@ def _travel(
         student, deployment = _export(folder, texts)
     encoded = encode_and_tell(deployment, texts)
     with clock.time("lower to Loihi's integers"):
-        graph = lower(deployment.graph, dt_s=DT_S).graph
+        graph = lower(deployment.graph, dt_s=STUDENT_DT_S).graph
     with clock.time(f"run on Lava ({args.runtime} runtime)"):
         with progress(len(texts), "lava") as show:
             lava = run(
                 graph,
                 encoded.inputs,
                 backend="lava",
-                lava=LavaOptions(args.runtime, deadline_s=args.deadline),
+                lava=_lava(args),
                 on_samples=show,
             )
     with clock.time("run in the integer simulator"):
@@ -123,6 +124,11 @@ def _travel(
     )
 
 
+def _lava(args: Namespace) -> LavaOptions:
+    deadline_s = args.deadline or LAVA.deadline_s
+    return LavaOptions(args.runtime, deadline_s=deadline_s)
+
+
 def _export(folder: Path, texts: Sequence[str]) -> tuple[ChipStudent, Deployment]:
     """Export the shipped student and read everything back, as a user's tool would.
 
@@ -135,7 +141,7 @@ def _export(folder: Path, texts: Sequence[str]) -> tuple[ChipStudent, Deployment
     tokenizer = parse_tokenizer(str(checkpoint / "tokenizer.json"), text)
     longest = max(len(token_ids(tokenizer, each)) for each in texts)
     tokens = min(longest, int(student.config.max_tokens))
-    export_student(student, checkpoint, folder, tokens=tokens, dt_s=DT_S)
+    export_student(student, checkpoint, folder, tokens=tokens, dt_s=STUDENT_DT_S)
     return student, read_deployment(folder)
 
 

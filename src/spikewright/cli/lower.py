@@ -26,7 +26,7 @@ from spikewright.simulate.inputs import Inputs
 from spikewright.simulate.run import run
 from spikewright.trace import SpikeTrace
 
-ROUNDS = ("fold_connections", "align_weights", "quantize")
+ROUNDS = ("merge_soft_resets", "fold_connections", "align_weights", "quantize")
 """the passes that round: a neuron on its threshold may go the other way"""
 
 

@@ -6,6 +6,8 @@ import argparse
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from spikewright.cli.common_arguments import add_dt
+
 
 def add_lower(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
     """Add the verb and return its parser."""
@@ -20,9 +22,7 @@ def add_lower(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPars
     verb.add_argument(
         "--to", choices=("discrete", "timed", "quantized"), default="quantized"
     )
-    verb.add_argument(
-        "--dt", type=float, metavar="SECONDS", help="needed if the file carries none"
-    )
+    add_dt(verb)
     verb.add_argument(
         "--dump-passes",
         dest="dump",

@@ -8,7 +8,11 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from spikewright.cli.check_arguments import add_check
-from spikewright.cli.common_arguments import add_deadline, add_network
+from spikewright.cli.common_arguments import (
+    STUDENT_DT_S,
+    add_deadline,
+    add_network,
+)
 from spikewright.cli.lower_arguments import add_lower
 from spikewright.cli.progress import hush_libraries
 from spikewright.cli.simulate_arguments import add_simulate
@@ -111,7 +115,7 @@ def _export(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser
     verb.add_argument(
         "--dt",
         type=float,
-        default=1e-4,
+        default=STUDENT_DT_S,
         metavar="SECONDS",
         help="step (default 1e-4 s)",
     )

@@ -13,7 +13,7 @@ from spikewright.export.lower import Lowering, lower
 from spikewright.export.quantize_report import QuantizationReport, quantization_report
 from spikewright.export.rounding import Quantization
 from spikewright.graph import Graph, Stage
-from spikewright.simulate.agreement import SpikeAgreement, spike_agreement
+from spikewright.simulate.compare import SpikeAgreement, spike_agreement
 from spikewright.simulate.inputs import Inputs
 from spikewright.simulate.ranges import Observation, observe
 

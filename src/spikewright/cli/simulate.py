@@ -23,7 +23,8 @@ from spikewright.files import check_place, write_trace
 from spikewright.graph import Graph
 from spikewright.simulate.inputs import Signals, check_inputs
 from spikewright.simulate.integer import Batching
-from spikewright.simulate.run import LAVA, Backend, LavaOptions, run
+from spikewright.simulate.lava_backend.job import LAVA, LavaOptions
+from spikewright.simulate.run import Backend, run
 from spikewright.trace import Keep, SpikeTrace, TracePolicy
 
 _ONLY = {
@@ -32,6 +33,7 @@ _ONLY = {
     "runtime": Backend.LAVA,
     "processes": Backend.LAVA,
     "models": Backend.LAVA,
+    "deadline": Backend.LAVA,
 }
 """options that only one backend takes"""
 
@@ -78,7 +80,7 @@ def _lava(args: Namespace) -> LavaOptions:
         args.runtime or LAVA.runtime,
         args.processes or LAVA.processes,
         args.models or LAVA.models,
-        args.deadline,
+        args.deadline or LAVA.deadline_s,
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from spikewright.cli.common_arguments import add_deadline, add_network
+from spikewright.cli.common_arguments import add_deadline, add_dt, add_network
 
 
 def add_simulate(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
@@ -28,9 +28,7 @@ def add_simulate(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentP
         choices=("float", "fixed"),
         help="default: float for reference, fixed for lava and integer",
     )
-    verb.add_argument(
-        "--dt", type=float, metavar="SECONDS", help="needed if the file carries none"
-    )
+    add_dt(verb)
     _add_trace(verb)
     _add_integer(verb)
     _add_lava(verb)
@@ -106,4 +104,4 @@ def _add_lava(verb: ArgumentParser) -> None:
         help="stock: Lava's models of its processes; default: ours, which give the "
         "same bits",
     )
-    add_deadline(verb)
+    add_deadline(only)

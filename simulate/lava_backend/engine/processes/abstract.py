@@ -8,19 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 
+from spikewright.loihi import MAX_CURRENT, STATE_BITS, STATE_LIMIT
+from spikewright.nodes import Array
 from spikewright.simulate.lava_backend.engine.overflow import check_register
-
-Array = npt.NDArray[Any]
-
-SUM_LIMIT = 1 << 17
-"""|a| of a neuron stays below: a << 6 must fit 24 bits"""
-STATE_LIMIT = 1 << 23
-"""signed 24 bits"""
 
 
 class SampleModel(PyLoihiProcessModel):
@@ -139,8 +133,8 @@ class FixedNeuronModel(NeuronModel):
 
     def integrate(self, a: Array) -> None:
         """Update u and v."""
-        self.check("weighted input a", a, SUM_LIMIT)
-        u = a * 64.0
+        self.check("weighted input a", a, MAX_CURRENT)
+        u = a * 2.0**STATE_BITS
         if self.has_memory:
             u += np.trunc(self.u * self.kept_u)
             self.check("synaptic current u", u, STATE_LIMIT)

@@ -3,10 +3,7 @@
 # mypy: disable-error-code="misc, untyped-decorator"
 # Lava has no stubs: its base classes and decorators are untyped.
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
@@ -15,11 +12,10 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
+from spikewright.nodes import Array
 from spikewright.simulate.lava_backend.engine.processes.abstract import (
     SendingFirstModel,
 )
-
-Array = npt.NDArray[Any]
 
 
 class DelayLine(AbstractProcess):

@@ -6,7 +6,6 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
@@ -16,12 +15,13 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
+from spikewright.loihi import STATE_BITS
+from spikewright.nodes import Array
 from spikewright.simulate.lava_backend.engine.processes.abstract import (
     FixedNeuronModel,
     FloatNeuronModel,
 )
 
-Array = npt.NDArray[Any]
 PerNeuron = Array | float
 
 
@@ -135,7 +135,8 @@ class PySoftResetFixed(OwnDecays, FixedNeuronModel):
 
     def fire(self) -> None:
         """Drop, check v and send spikes."""
-        self.v -= self.proc_params["drop"] * 64.0 * self.spikes
+        self.v -= self.proc_params["drop"] * 2.0**STATE_BITS * self.spikes
         super().fire()
-        self.spikes = (self.v > self.proc_params["vth"] * 64).astype(np.int32)
+        threshold = self.proc_params["vth"] * 2**STATE_BITS
+        self.spikes = (self.v > threshold).astype(np.int32)
         self.s_out.send(self.spikes)

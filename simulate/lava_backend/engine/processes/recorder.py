@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
@@ -21,13 +20,10 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from spikewright.files import whole_file
+from spikewright.loihi import MAX_MESSAGE
+from spikewright.nodes import Array
 from spikewright.simulate.lava_backend.engine.overflow import check_register
-from spikewright.simulate.lava_backend.engine.processes.abstract import (
-    STATE_LIMIT,
-    SampleModel,
-)
-
-Array = npt.NDArray[Any]
+from spikewright.simulate.lava_backend.engine.processes.abstract import SampleModel
 
 
 class Recorder(AbstractProcess):
@@ -126,5 +122,5 @@ class PyRecorderFixed(RecorderModel):
         """Raise `OverflowDetectedError` if a sum does not fit 24 bits."""
         if self.kept.itemsize > 1:  # spikes fit
             check_register(
-                self.proc_params["name"], self.step, "sum a", arrived, STATE_LIMIT
+                self.proc_params["name"], self.step, "sum a", arrived, MAX_MESSAGE
             )

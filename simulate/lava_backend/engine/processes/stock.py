@@ -10,7 +10,6 @@ Lava's models wrap or saturate, these raise.
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
@@ -19,13 +18,13 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIF
 
+from spikewright.loihi import DECAY_ONE, STATE_BITS
+from spikewright.nodes import Array
 from spikewright.simulate.lava_backend.engine.processes.abstract import (
     FixedNeuronModel,
     FloatNeuronModel,
     SampleModel,
 )
-
-Array = npt.NDArray[Any]
 
 # --- LIF -----------------------------------------------------------------------------
 
@@ -74,9 +73,9 @@ class PyLifFixed(FixedNeuronModel):
 
     def prepare(self) -> None:
         """Set decays and threshold."""
-        self.kept_u = (4095 - np.asarray(self.du)) / 4096
-        self.kept_v = (4096 - np.asarray(self.dv)) / 4096
-        self.threshold = np.asarray(self.vth) * 64
+        self.kept_u = (DECAY_ONE - 1 - np.asarray(self.du)) / DECAY_ONE
+        self.kept_v = (DECAY_ONE - np.asarray(self.dv)) / DECAY_ONE
+        self.threshold = np.asarray(self.vth) * 2**STATE_BITS
         self.bias = np.floor(self.bias_mant * 2.0**self.bias_exp)
         self.has_bias = bool(self.bias.any())
 

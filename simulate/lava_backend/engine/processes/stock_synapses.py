@@ -13,7 +13,6 @@ makes them.
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
@@ -24,6 +23,7 @@ from lava.proc.sparse.process import DelaySparse, Sparse
 from lava.utils.weightutils import clip_weights, determine_sign_mode, truncate_weights
 from scipy.sparse import csr_matrix
 
+from spikewright.nodes import Array
 from spikewright.simulate.lava_backend.engine.processes.abstract import (
     SendingFirstModel,
 )
@@ -32,8 +32,6 @@ from spikewright.simulate.lava_backend.engine.product import (
     Product,
     matrix_product,
 )
-
-Array = npt.NDArray[Any]
 
 
 class ConnectionModel(SendingFirstModel):

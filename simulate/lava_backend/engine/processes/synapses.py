@@ -3,10 +3,7 @@
 # mypy: disable-error-code="misc, untyped-decorator"
 # Lava has no stubs: its base classes and decorators are untyped.
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
@@ -17,9 +14,10 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from spikewright import nodes as n
 from spikewright.linear import ends
+from spikewright.loihi import MAX_MESSAGE
+from spikewright.nodes import Array
 from spikewright.simulate.lava_backend.engine.overflow import check_register
 from spikewright.simulate.lava_backend.engine.processes.abstract import (
-    STATE_LIMIT,
     SendingFirstModel,
 )
 from spikewright.simulate.lava_backend.engine.product import (
@@ -27,8 +25,6 @@ from spikewright.simulate.lava_backend.engine.product import (
     real_product,
     spike_product,
 )
-
-Array = npt.NDArray[Any]
 
 
 class LinearSynapses(AbstractProcess):
@@ -97,6 +93,6 @@ class PyLinearFixed(SendingFirstModel):
         """Multiply, and check the sums."""
         sums = self.multiply(x)
         check_register(
-            self.proc_params["name"], self.step, "weighted sum a", sums, STATE_LIMIT
+            self.proc_params["name"], self.step, "weighted sum a", sums, MAX_MESSAGE
         )
         return sums

@@ -20,7 +20,10 @@ from spikewright.cli.progress import progress
 from spikewright.export.deployment import read_deployment
 from spikewright.export.lower import lower
 from spikewright.export.texts import encode_texts, logits_of
-from spikewright.hardware_profiles.teacher import read_teacher_config
+from spikewright.hardware_profiles.teacher import (
+    count_teacher_sentences,
+    read_teacher_config,
+)
 from spikewright.simulate.run import run
 from spikewright.train.answer import float_logits
 from spikewright.train.data import LabeledText, read_split
@@ -69,7 +72,8 @@ def measure(checkpoint: Path, texts: Sequence[LabeledText], tokens: int) -> None
     )
     teacher = read_teacher_config(deployment.card["teacher"])
     lengths = [int(each) + SPECIAL_TOKENS for each in encoded.lengths]
-    print(price_trace(graph, trace, teacher, lengths).to_table())
+    work = count_teacher_sentences(teacher, lengths)
+    print(price_trace(graph, trace, work).to_table())
 
 
 if __name__ == "__main__":

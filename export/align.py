@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from spikewright.bounds import chunks
+from spikewright.errors import GraphError
 from spikewright.graph import Graph, Stage
 from spikewright.hops import Hop, hops_by_target
 from spikewright.loihi import largest_sum
@@ -30,6 +31,8 @@ MANTISSA_BITS = 52
 """bits of a float64, one spared"""
 FINEST_BITS = 1000
 """2**1000 is still a float64, and so is 2**-1000"""
+MOST = 2.0**FINEST_BITS
+"""a sum of weights stays below, so that states have room in a float64"""
 
 
 def align_weights(graph: Graph) -> Graph:
@@ -40,12 +43,15 @@ def align_weights(graph: Graph) -> Graph:
     1 - (1 - d), as Lava computes it from its dv = 1 - d, and so does one of the
     current; they move by 2**-54 at most. Sums over real-valued signals (an Input of
     numbers, LI, I) stay inexact. Weights that are on the grid are not copied.
+
+    Raises:
+        GraphError: the weights into a population add up to more than a float64 holds.
     """
     graph.expect(Stage.DISCRETE)
     nodes: dict[str, Node] = dict(graph.nodes)
     for name, arriving in hops_by_target(graph).items():
         nodes[name] = _as_lava_has_it(nodes[name])
-        nodes.update(_aligned(arriving))
+        nodes.update(_aligned(name, arriving))
     return Graph(nodes, graph.edges, Stage.DISCRETE, graph.dt_s)
 
 
@@ -58,12 +64,18 @@ def _as_lava_has_it(node: Node) -> Node:
     return replace(node, decay=decay, current_decay=current_decay)
 
 
-def _aligned(arriving: Sequence[Hop]) -> dict[str, Synapses]:
+def _aligned(name: str, arriving: Sequence[Hop]) -> dict[str, Synapses]:
     """Return the synapses of hops that end at one node, by name."""
     synapses = {
         hop.first.target: hop.synapses for hop in arriving if hop.synapses is not None
     }
-    largest = largest_sum(synapses.values())
+    with np.errstate(over="ignore"):
+        largest = largest_sum(synapses.values())
+    if not largest < MOST:
+        raise GraphError(
+            f"node '{name}': the weights that lead there add up to {largest:g}; "
+            f"allowed: below {MOST:g}; scale weights and thresholds down"
+        )
     if largest == 0:
         return synapses
     exponent = math.frexp(largest)[1]  # largest < 2**exponent

@@ -14,7 +14,7 @@ import numpy as np
 
 from spikewright.errors import GraphError
 from spikewright.export.nir_order import topological_order
-from spikewright.graph import Graph, Stage
+from spikewright.graph import Edge, Graph, Stage
 from spikewright.hops import Hop, hops
 from spikewright.nodes import (
     POPULATIONS,
@@ -24,6 +24,9 @@ from spikewright.nodes import (
     Output,
     SpikingNeurons,
 )
+
+LONGEST_WAIT = 2**16
+"""steps: what any delay may take, about a thousand relays in a row on a chip"""
 
 
 def balance_delays(graph: Graph) -> Graph:
@@ -39,7 +42,8 @@ def balance_delays(graph: Graph) -> Graph:
 
     Raises:
         GraphError: the graph is not folded, a loop has more synapses than steps of
-            delay, or a neuron would fire at rest (threshold below 0).
+            delay, a neuron would fire at rest (threshold below 0), or an edge would
+            wait longer than `LONGEST_WAIT`.
     """
     graph.expect(Stage.DISCRETE)
     _refuse_unfolded(graph)
@@ -48,6 +52,7 @@ def balance_delays(graph: Graph) -> Graph:
     arrival = _arrival_times(graph, every)
     delays = {hop.first: -_lag(arrival, hop) for hop in every}
     edges = tuple(replace(edge, delay=delays.get(edge, 0)) for edge in graph.edges)
+    _refuse_endless_waits(edges)
     return Graph(graph.nodes, edges, Stage.TIMED, graph.dt_s, arrival)
 
 
@@ -134,4 +139,13 @@ def _refuse_negative_thresholds(graph: Graph) -> None:
                 f"node '{name}': threshold {node.threshold.min():g} is below 0, so the "
                 "neuron fires before its data arrive; only thresholds from 0 on can be "
                 "timed"
+            )
+
+
+def _refuse_endless_waits(edges: Sequence[Edge]) -> None:
+    for edge in edges:
+        if edge.delay > LONGEST_WAIT:
+            raise GraphError(
+                f"edge {edge.source} -> {edge.target}: waits {edge.delay} steps, at "
+                f"most {LONGEST_WAIT}; shorten the Delay or choose a greater --dt"
             )

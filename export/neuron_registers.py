@@ -91,7 +91,7 @@ def _decay_register(name: str, what: str, decay: FloatArray) -> PerNeuron:
     if np.any(is_lost):
         first = decay[is_lost][0]
         raise GraphError(
-            f"node '{name}': {what} {first:g} would round to {round(first)}, as Loihi "
+            f"node '{name}': {what} {float(first)!r} would round to {round(first)}, as Loihi "
             f"keeps it in units of 1 / {DECAY_ONE}; choose another --dt"
         )
     if np.any(register < 0) or np.any(register > DECAY_ONE):

@@ -21,8 +21,6 @@ from spikewright.nodes import (
 
 STRIDE = MAX_DELAY + 1
 """steps from one relay to the next: the longest delay, and the synapse's own step"""
-MAX_RELAYS = 1000
-"""relays in a chain; so many populations for one signal, and it waits 63,000 steps"""
 
 
 def relay_long_delays(graph: Graph) -> Graph:
@@ -37,8 +35,7 @@ def relay_long_delays(graph: Graph) -> Graph:
     2. A bias line gets sisters that start 63 steps later than it, 126, and so on.
 
     Raises:
-        GraphError: a population that sends numbers has an edge with a longer delay, or
-            an edge waits longer than `MAX_RELAYS` relays do.
+        GraphError: a population that sends numbers has an edge with a longer delay.
     """
     graph.expect(Stage.TIMED)
     draft = _Draft(graph)
@@ -92,18 +89,8 @@ def _numbers(graph: Graph) -> dict[str, set[int]]:
                     "I), which no relay of spikes can pass on; give it an Output of "
                     "its own, or put a spiking neuron behind it"
                 )
-            _refuse_endless(edge)
             numbers.setdefault(edge.source, set()).add(edge.delay // STRIDE)
     return numbers
-
-
-def _refuse_endless(edge: Edge) -> None:
-    if edge.delay // STRIDE > MAX_RELAYS:
-        raise GraphError(
-            f"edge {edge.source} -> {edge.target}: waits {edge.delay} steps; allowed: "
-            f"{STRIDE * (MAX_RELAYS + 1) - 1}, {MAX_RELAYS} relays in a row; choose a "
-            "greater --dt or a shorter Delay"
-        )
 
 
 def _sisters(draft: _Draft, line: str, numbers: set[int]) -> dict[int, str]:

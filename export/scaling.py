@@ -23,6 +23,8 @@ from spikewright.export.rounding import (
 from spikewright.loihi import MAX_EXPONENT, MAX_THRESHOLD, weight_limit
 from spikewright.nodes import NumberArray, SparseSynapses, Synapses
 
+FINEST_BITS = 1000
+"""2**1000 is still a float64, and so is 2**-1000"""
 CANDIDATES = 8
 """units that `mse` compares: from the one that saturates nothing, downwards"""
 
@@ -180,7 +182,7 @@ def _most_bits(projections: Sequence[Projection], constants: Sequence[float]) ->
     """Return the bits that exponents and 17-bit registers allow; 0 if they set none."""
     most = [MAX_EXPONENT - each.unit for each in projections if each.unit is not None]
     most += [-finest_unit(each, MAX_THRESHOLD) for each in constants if each > 0]
-    return min(most, default=0)
+    return min(*most, FINEST_BITS) if most else 0
 
 
 def _round(projection: Projection, unit: int, choices: Quantization) -> _Rounded:

@@ -35,6 +35,15 @@ if TYPE_CHECKING:
         write_deployment,
     )
     from spikewright.export.lower import Lowering, lower
+    from spikewright.export.netx_io import (
+        LayerFit,
+        encode_netx,
+        read_netx,
+        read_netx_in_seconds,
+        read_netx_input,
+        round_to_netx,
+        write_netx,
+    )
     from spikewright.export.nir_io import read_nir, read_nir_dt, write_nir
     from spikewright.export.quantize_report import (
         QuantizationReport,
@@ -70,7 +79,7 @@ if TYPE_CHECKING:
     from spikewright.simulate.lava_backend.job import LavaOptions
     from spikewright.simulate.ranges import measure_ranges
     from spikewright.simulate.run import Backend, run
-    from spikewright.trace import SpikeTrace, TracePolicy
+    from spikewright.trace import Keep, SpikeTrace, TracePolicy
 
 __all__ = [
     "Backend",
@@ -85,8 +94,10 @@ __all__ = [
     "GraphError",
     "HardwareProfile",
     "InputError",
+    "Keep",
     "LavaOptions",
     "LavaRunError",
+    "LayerFit",
     "Limits",
     "Lowering",
     "OperationCount",
@@ -110,6 +121,7 @@ __all__ = [
     "count_operations",
     "count_teacher",
     "count_teacher_sentences",
+    "encode_netx",
     "encode_texts",
     "estimate_energy",
     "find_teacher",
@@ -123,15 +135,20 @@ __all__ = [
     "quantization_report",
     "read_deployment",
     "read_graph",
+    "read_netx",
+    "read_netx_in_seconds",
+    "read_netx_input",
     "read_nir",
     "read_nir_dt",
     "read_teacher_config",
     "read_trace",
+    "round_to_netx",
     "row_of_nodes",
     "run",
     "spike_agreement",
     "write_deployment",
     "write_graph",
+    "write_netx",
     "write_nir",
     "write_trace",
 ]
@@ -153,6 +170,15 @@ _HOMES = {
     ),
     "export.deployment": ("Deployment", "read_deployment", "write_deployment"),
     "export.lower": ("Lowering", "lower"),
+    "export.netx_io": (
+        "LayerFit",
+        "encode_netx",
+        "read_netx",
+        "read_netx_in_seconds",
+        "read_netx_input",
+        "round_to_netx",
+        "write_netx",
+    ),
     "export.nir_io": ("read_nir", "read_nir_dt", "write_nir"),
     "export.quantize_report": ("QuantizationReport", "quantization_report"),
     "export.rounding": ("Quantization",),
@@ -177,7 +203,7 @@ _HOMES = {
     "simulate.lava_backend.job": ("LavaOptions",),
     "simulate.ranges": ("measure_ranges",),
     "simulate.run": ("Backend", "run"),
-    "trace": ("SpikeTrace", "TracePolicy"),
+    "trace": ("Keep", "SpikeTrace", "TracePolicy"),
 }
 """module -> the public names that live in it; a test compares it with the imports"""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

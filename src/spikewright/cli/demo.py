@@ -26,7 +26,10 @@ from spikewright.export.lower import lower
 from spikewright.export.texts import EncodedTexts, logits_of
 from spikewright.graph import Graph
 from spikewright.hardware_profiles.report import ComparisonReport
-from spikewright.hardware_profiles.teacher import read_teacher_config
+from spikewright.hardware_profiles.teacher import (
+    count_teacher_sentences,
+    read_teacher_config,
+)
 from spikewright.nodes import SYNAPSES
 from spikewright.simulate.compare import Comparison, compare_traces
 from spikewright.simulate.lava_backend.job import LAVA, LavaOptions
@@ -111,7 +114,8 @@ def _travel(
     with clock.time("count and price"):
         teacher = read_teacher_config(deployment.card["teacher"])
         tokens = [int(length) + SPECIAL_TOKENS for length in encoded.lengths]
-        report = price_trace(graph, lava, teacher, tokens)
+        work = count_teacher_sentences(teacher, tokens)
+        report = price_trace(graph, lava, work)
     return _Road(
         texts,
         encoded,

@@ -17,6 +17,9 @@ PACKAGES = (
     "snntorch",
     "transformers",
     "lava-nc",
+    "lava-dl",
+    "onnx",
+    "onnxruntime",
 )
 
 

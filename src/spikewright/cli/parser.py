@@ -13,6 +13,7 @@ from spikewright.cli.common_arguments import (
     add_deadline,
     add_network,
 )
+from spikewright.cli.convert_arguments import add_convert
 from spikewright.cli.lower_arguments import add_lower
 from spikewright.cli.progress import hush_libraries
 from spikewright.cli.simulate_arguments import add_simulate
@@ -30,7 +31,7 @@ def build_parser() -> ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for add in (
         *(_demo, _train, _export, add_check, add_lower),
-        *(add_simulate, _report, _profile, _doctor),
+        *(add_simulate, _report, _profile, add_convert, _doctor),
     ):
         verb = add(verbs)
         verb.add_argument(
@@ -142,9 +143,9 @@ def _report(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser
     )
     verb.add_argument(
         "--teacher",
-        metavar="NAME|config.json",
-        help="a BERT to compare with: bert-base, minilm-l6 or a configuration; needed "
-        "unless a deployment folder names one",
+        metavar="NAME|config.json|X.onnx",
+        help="a BERT to compare with: bert-base, minilm-l6, a configuration or an ONNX "
+        "file; needed unless a deployment folder names one",
     )
     verb.add_argument(
         "--tokens",

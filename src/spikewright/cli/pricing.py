@@ -10,10 +10,7 @@ from spikewright.graph import Graph
 from spikewright.hardware_profiles.comparison import StudentWork
 from spikewright.hardware_profiles.profile import load_profile
 from spikewright.hardware_profiles.report import ComparisonReport, compare
-from spikewright.hardware_profiles.teacher import (
-    TransformerShape,
-    count_teacher_sentences,
-)
+from spikewright.hardware_profiles.teacher import TeacherWork
 from spikewright.nodes import BiasLine, Input
 from spikewright.trace import SpikeTrace
 
@@ -25,11 +22,10 @@ SPECIAL_TOKENS = 2
 def price_trace(
     graph: Graph,
     trace: SpikeTrace,
-    teacher: TransformerShape,
-    teacher_tokens: Sequence[int],
+    teacher: TeacherWork,
     profiles: Sequence[str] = PROFILES,
 ) -> ComparisonReport:
-    """Count and price a trace against a teacher that reads `teacher_tokens` tokens."""
+    """Count and price a trace against the work of a teacher."""
     work = StudentWork(
         count_operations(graph, trace),
         row_of_nodes(graph),
@@ -37,7 +33,7 @@ def price_trace(
         _idle_updates(graph),
     )
     loaded = [load_profile(name) for name in profiles]
-    return compare(work, count_teacher_sentences(teacher, teacher_tokens), loaded)
+    return compare(work, teacher, loaded)
 
 
 def _idle_updates(graph: Graph) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from importlib.util import find_spec
+from pathlib import Path
 
 from spikewright.cli.lowering import (
     LOWERED,
@@ -13,29 +15,28 @@ from spikewright.cli.lowering import (
     read_network,
 )
 from spikewright.cli.pricing import PROFILES, SPECIAL_TOKENS, price_trace
-from spikewright.errors import InputError
+from spikewright.cli.progress import say
+from spikewright.errors import BackendMissingError, InputError
 from spikewright.export.deployment import Deployment
 from spikewright.files import read_trace
 from spikewright.graph import Graph, Stage
 from spikewright.hardware_profiles.teacher import (
-    TransformerShape,
+    TeacherWork,
+    count_teacher_sentences,
     find_teacher,
     read_teacher_config,
 )
 from spikewright.trace import SpikeTrace
+
+ONNX = ".onnx"
 
 
 def run_report(args: Namespace) -> int:
     """Print the report of a trace in the wanted format."""
     trace = read_trace(args.trace)
     graph, deployment = _network_of(trace, args)
-    report = price_trace(
-        graph,
-        trace,
-        _teacher(args, deployment),
-        _teacher_tokens(args, trace),
-        args.profile or PROFILES,
-    )
+    work = _teacher_work(args, deployment, _teacher_tokens(args, trace))
+    report = price_trace(graph, trace, work, args.profile or PROFILES)
     if args.json or args.format == "json":
         print(json.dumps(report.to_dict(), indent=2))
     else:
@@ -79,14 +80,32 @@ def _refuse_other_network(graph: Graph, trace: SpikeTrace, args: Namespace) -> N
         )
 
 
-def _teacher(args: Namespace, deployment: Deployment | None) -> TransformerShape:
+def _teacher_work(
+    args: Namespace, deployment: Deployment | None, lengths: list[int]
+) -> TeacherWork:
+    """Count the teacher: an ONNX file, a name, a config, or the one in the card."""
     if args.teacher is not None:
-        return find_teacher(args.teacher)
+        if Path(args.teacher).suffix == ONNX:
+            return _onnx_work(args.teacher, lengths)
+        return count_teacher_sentences(find_teacher(args.teacher), lengths)
     if deployment is not None:
-        return read_teacher_config(deployment.card["teacher"])
+        shape = read_teacher_config(deployment.card["teacher"])
+        return count_teacher_sentences(shape, lengths)
     raise InputError(
-        "--teacher: needed for a network without a card; NAME or config.json"
+        "--teacher: needed for a network without a card; NAME, config.json or X.onnx"
     )
+
+
+def _onnx_work(path: str, lengths: list[int]) -> TeacherWork:
+    if not find_spec("onnx"):
+        raise BackendMissingError(
+            f"--teacher {path}: needs onnx; pip install 'spikewright[onnx]'"
+        )
+    from spikewright.export.onnx_count import count_onnx, count_onnx_sentences
+
+    for operator, (times, _) in count_onnx(path, lengths[0]).uncounted.items():
+        say(f"{path}: {times} {operator} without a count are left out")
+    return count_onnx_sentences(path, lengths)
 
 
 def _teacher_tokens(args: Namespace, trace: SpikeTrace) -> list[int]:

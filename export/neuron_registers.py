@@ -91,8 +91,8 @@ def _decay_register(name: str, what: str, decay: FloatArray) -> PerNeuron:
     if np.any(is_lost):
         first = decay[is_lost][0]
         raise GraphError(
-            f"node '{name}': {what} {float(first)!r} would round to {round(first)}, as Loihi "
-            f"keeps it in units of 1 / {DECAY_ONE}; choose another --dt"
+            f"node '{name}': {what} {float(first)!r} would round to {round(first)}, as "
+            f"Loihi keeps it in units of 1 / {DECAY_ONE}; choose another --dt"
         )
     if np.any(register < 0) or np.any(register > DECAY_ONE):
         raise GraphError(

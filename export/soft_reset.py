@@ -29,8 +29,9 @@ def merge_soft_resets(graph: Graph) -> Graph:
     v[t] = decay v[t-1] + a[t] + bias - drop s[t-1] and s[t] = gain v[t] > threshold it
     is `SpikingNeurons` with a `drop` and the threshold threshold / gain, named as the
     Threshold. Without such a loop nothing is reset: drop = 0. Another way back to the
-    integrators, or one through their current filter, stays a connection. Where others
-    read the potential too, the integrators stay beside the merged population.
+    integrators, one that adds, or one through their current filter, stays a
+    connection. Where others read the potential too, the integrators stay beside the
+    merged population.
 
     The drop is taken off last, as in snnTorch, so a potential that is no short binary
     fraction may change in its last bit.
@@ -71,11 +72,13 @@ def _is_threshold(node: Node) -> bool:
 
 
 def _loop(graph: Graph, edge: Edge) -> str | None:
-    """Return the Scale that leads spikes back in one step, and does nothing else."""
+    """Return the Scale that leads spikes back in one step, and only takes off."""
     for back in graph.into(edge.source):
         name = back.source
-        into, out_of = graph.into(name), graph.out_of(name)
-        if isinstance(graph.nodes[name], Scale) and len(into) == len(out_of) == 1:
+        node, into, out_of = graph.nodes[name], graph.into(name), graph.out_of(name)
+        if not isinstance(node, Scale) or np.any(node.scale > 0):
+            continue
+        if len(into) == len(out_of) == 1:
             if into[0].source == edge.target and into[0].delay + back.delay == 1:
                 return name
     return None

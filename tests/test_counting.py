@@ -188,6 +188,19 @@ def test_a_delay_beyond_path_balancing_shifts_the_active_steps():
     assert counts["lif"] == OperationCount(updates_active=2, updates_inactive=2)
 
 
+@pytest.mark.parametrize("delay", [4, 5, 60])
+def test_a_delay_beyond_the_sample_leaves_the_target_inactive(delay):
+    graph = chain(n.DiagonalSynapses(np.array([1.0])), n.Input((1,)), neurons(1))
+    edges = (Edge("in", "syn", delay=delay), *graph.edges[1:])
+    late = Graph(graph.nodes, edges, Stage.TIMED, 1e-3, graph.arrival)
+    sent = np.ones((1, 4, 1))
+    trace = trace_of(late, {"in": sent, "lif": np.zeros((1, 4, 1))}, 1, 4)
+    counts = count_operations(late, trace)
+    # step 0 arrives at step `delay` of a sample of 4 steps, 0 to 3
+    assert counts["syn"].synops == 4
+    assert counts["lif"] == OperationCount(updates_active=0, updates_inactive=4)
+
+
 def test_a_neuron_with_its_own_bias_is_always_active():
     graph = chain(
         n.DiagonalSynapses(np.array([1.0])), n.Input((1,)), neurons(1, bias=0.1)

@@ -314,3 +314,24 @@ def test_a_lowered_file_of_another_stage_is_refused(
     done = run("simulate", "lowered.npz", "--inputs", given, "-o", "a.npz")
     assert "was lowered to TIMED" in done.refusal()
     assert "lower with --to quantized" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (("-o", "net.nir"), "net.nir"),
+        (("-o", "./net.nir"), "net.nir"),
+        (("--verify", "x.npy", "-o", "x.npy"), "x.npy"),
+        (("--calibrate", "x.npy", "-o", "l.npz", "--report", "x.npy"), "x.npy"),
+        (("-o", "l.npz", "--report", "l.npz"), "l.npz"),
+    ],
+)
+def test_nothing_replaces_what_the_command_reads_or_writes(
+    run, here, golden: Files, inputs: Files, options: tuple[str, ...], name: str
+) -> None:
+    for source, copy in ((golden("ties"), "net.nir"), (inputs("ties"), "x.npy")):
+        (here / copy).write_bytes(source.read_bytes())
+    before = {path.name: path.read_bytes() for path in here.iterdir()}
+    line = run("lower", "net.nir", *options).refusal()
+    assert f"{name}: the command reads or writes it already" in line
+    assert {path.name: path.read_bytes() for path in here.iterdir()} == before

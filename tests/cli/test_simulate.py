@@ -11,7 +11,7 @@ import nir
 import numpy as np
 import pytest
 
-from spikewright.files import read_trace
+from spikewright.files import read_graph, read_trace
 
 MODES = [
     ("reference", "float"),
@@ -449,3 +449,26 @@ def test_a_run_that_takes_too_long(refused, golden: Files) -> None:
     options = ("--backend", "lava", "--deadline", "0.01")
     line = refused(golden("residual_bias"), *options)
     assert "not done within the deadline of 0.01 s; raise the deadline" in line
+
+
+def test_nothing_replaces_the_inputs(run, here, golden: Files, inputs: Files) -> None:
+    (here / "x.npy").write_bytes(inputs("ties").read_bytes())
+    line = run(
+        "simulate", golden("ties"), "--inputs", "x.npy", "-o", "x.npy"
+    ).refusal()
+    assert "x.npy: the command reads or writes it already" in line
+    assert (here / "x.npy").read_bytes() == inputs("ties").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "verb", [("simulate", "--inputs", "x.npy", "-o", "t.npz"), ("check",)]
+)
+def test_a_lowered_graph_keeps_its_time_step(
+    run, here, golden: Files, inputs: Files, verb: tuple[str, ...]
+) -> None:
+    (here / "x.npy").write_bytes(inputs("ties").read_bytes())
+    run("lower", golden("ties"), "-o", "l.npz")
+    stored = read_graph(here / "l.npz").dt_s
+    assert run(verb[0], "l.npz", *verb[1:], "--dt", stored).status == 0
+    line = run(verb[0], "l.npz", *verb[1:], "--dt", 1).refusal()
+    assert f"l.npz: was lowered for a time step of {stored} s, got 1.0 s" in line

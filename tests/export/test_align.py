@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from spikewright.bounds import CHUNK
+from spikewright.errors import GraphError
 from spikewright.export.align import align_weights
 from spikewright.export.discretize import discretize
 from spikewright.export.fold import fold_connections
@@ -168,3 +170,18 @@ def test_decays_are_what_lava_makes_of_them(decay: float) -> None:
         np.testing.assert_allclose(each, wanted, rtol=0, atol=2.0**-54)
     assert after.drop is neurons.drop
     assert after.threshold is neurons.threshold
+
+
+@pytest.mark.parametrize("weight", [2.0**999, 1.5e308])
+def test_weights_beyond_float64_are_refused(weight: float) -> None:
+    nodes: dict[str, Node] = {
+        "input": Input((2,)),
+        "w": DenseSynapses(np.full((1, 2), weight)),
+        "n": SpikingNeurons(np.zeros(1), np.ones(1), np.zeros(1)),
+        "output": Output((1,)),
+    }
+    edges = tuple(Edge(*pair) for pair in pairwise(nodes))
+    # 2 * 2**999 = 2**1000, the first that is refused
+    match = "node 'n': the weights that lead there add up to .*; allowed: below 1.07151"
+    with pytest.raises(GraphError, match=match):
+        align_weights(Graph(nodes, edges, Stage.DISCRETE, 1e-3))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spikewright.errors import GraphError
-from spikewright.export.balance import balance_delays
+from spikewright.export.balance import LONGEST_WAIT, balance_delays
 from spikewright.export.discretize import discretize
 from spikewright.export.fold import fold_connections
 from spikewright.export.lower import lower
@@ -232,6 +232,27 @@ def test_a_threshold_below_zero_is_refused() -> None:
             ("input", "n"),
             ("n", "output"),
         )
+
+
+def test_a_wait_without_end_is_refused() -> None:
+    def wait(steps: int) -> Graph:
+        return _timed(
+            {
+                "input": Input((1,)),
+                "late": Delay(np.array([steps * DT_S])),
+                "n": Threshold(np.ones(1)),
+                "output": Output((1,)),
+            },
+            ("input", "late"),
+            ("late", "n"),
+            ("n", "output"),
+        )
+
+    # one step of the delay is the synapse's own
+    assert _delay(wait(LONGEST_WAIT + 1), "input", "input_to_n") == LONGEST_WAIT
+    match = "edge input -> input_to_n: waits 65537 steps, at most 65536"
+    with pytest.raises(GraphError, match=match):
+        wait(LONGEST_WAIT + 2)
 
 
 def test_an_unfolded_graph_is_refused() -> None:

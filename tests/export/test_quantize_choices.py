@@ -143,6 +143,13 @@ def test_a_percentile_saturates_exactly_the_others() -> None:
     assert found == ([2, 2, 2, 200], 0.5)
 
 
+def test_a_percentile_near_zero_fits_one_weight_at_least() -> None:
+    # 1e-7 % of three weights round to none; the smallest, 1 = 128 * 2**-7, still fits
+    found = _weights([1.0, 2.0, 4.0], scale="percentile", percentile=1e-7)
+    assert found == _weights([1.0, 2.0, 4.0], scale="percentile", percentile=30)
+    assert found[0] == [128, 255, 255]
+
+
 def test_a_percentile_counts_no_zeros() -> None:
     # A matrix and a list of its connections have the same weights.
     weight = [0.0] * 96 + [1.0, 1.0, 1.0, 100.0]

@@ -167,6 +167,18 @@ def test_a_loop_through_weights_stays_a_connection() -> None:
     assert ("r", "s", 1) in _edges(after)
 
 
+def test_a_loop_that_adds_stays_a_connection() -> None:
+    # a = 0.75, decay 1/2, +1 after a spike: v = 0.75, 1.125 (fires), and then
+    # 0.5625 + 0.75 + 1 = 2.3125 fires for ever; a drop of -1 would be no Loihi neuron
+    after = merge_soft_resets(_graph({"r": Scale(np.ones(1))}, *LOOP))
+    assert _edges(after) == [
+        ("in", "s", 0), ("s", "r", 0), ("r", "s", 1), ("s", "out", 0),
+    ]  # fmt: skip
+    assert _drop(after)[0] == 0
+    trace = run_reference(after, np.full((1, 4, 1), 0.75))
+    assert trace.spikes["s"].ravel().tolist() == [0, 1, 1, 1]
+
+
 def test_a_loop_of_two_steps_stays_a_connection() -> None:
     late = {"d": Delay(np.array([DT_S]))}
     pairs = ("in v", "v s", "s r", "r d", "d v", "s out")

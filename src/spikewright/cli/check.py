@@ -7,7 +7,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from spikewright.cli.common_arguments import STUDENT_DT_S
-from spikewright.cli.lowering import LOWERED, Network, lower_network, read_network
+from spikewright.cli.lowering import (
+    LOWERED,
+    Network,
+    check_dt_s,
+    lower_network,
+    read_network,
+)
 from spikewright.cli.progress import hush_libraries
 from spikewright.errors import GraphError, InputError
 from spikewright.files import read_graph
@@ -54,6 +60,7 @@ def _read(args: Namespace) -> Graph | Network:
     """Read a lowered graph, or a network that is still to be lowered."""
     if args.file.suffix == LOWERED:
         graph = read_graph(args.file)
+        check_dt_s(args.file, graph, args.dt)
         if graph.stage is not Stage.QUANTIZED:
             raise InputError(
                 f"{args.file}: was lowered to {graph.stage.name}, limits are checked "
@@ -61,8 +68,12 @@ def _read(args: Namespace) -> Graph | Network:
             )
         return graph
     if (args.file / WEIGHTS).is_file():
-        return _read_student(args.file, args.dt or STUDENT_DT_S)
+        return _read_student(args.file, _dt_s(args))
     return read_network(args.file, dt_s=args.dt)
+
+
+def _dt_s(args: Namespace) -> float:
+    return STUDENT_DT_S if args.dt is None else float(args.dt)
 
 
 def _read_student(checkpoint: Path, dt_s: float) -> Network:

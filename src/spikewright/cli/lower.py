@@ -9,7 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from spikewright.cli.lowering import Network, read_network, read_signals
+from spikewright.cli.lowering import (
+    Network,
+    check_outputs,
+    read_network,
+    read_signals,
+)
 from spikewright.cli.progress import say
 from spikewright.cli.quantizing import (
     as_document,
@@ -19,7 +24,7 @@ from spikewright.cli.quantizing import (
 )
 from spikewright.export.lower import Lowering, lower
 from spikewright.export.rounding import Quantization
-from spikewright.files import cannot_write, check_place, whole_file, write_graph
+from spikewright.files import cannot_write, whole_file, write_graph
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.compare import Comparison, compare_traces
 from spikewright.simulate.inputs import Inputs
@@ -64,8 +69,9 @@ def _only(trace: SpikeTrace, names: Collection[str]) -> SpikeTrace:
 def run_lower(args: Namespace) -> int:
     """Lower and write the graph; 1 if a pass that rounds nothing changed a spike."""
     choices = choices_of(args)
-    for path in filter(None, (args.output, args.report)):
-        check_place(path)
+    check_outputs(
+        (args.output, args.report), (args.file, args.verify, args.calibrate)
+    )
     network = read_network(args.file, dt_s=args.dt)
     watch = _Watch(_signals(args.verify, network), args.dump)
     if args.dump is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from spikewright.errors import InputError
 from spikewright.export.deployment import Deployment, read_deployment
 from spikewright.export.lower import lower
 from spikewright.export.nir_io import read_nir, read_nir_dt
-from spikewright.files import read_arrays, read_graph
+from spikewright.files import check_place, read_arrays, read_graph
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.inputs import Inputs
 
@@ -90,19 +91,47 @@ def stage_of(backend: str, arithmetic: str | None) -> Stage:
     return STAGES[backend, chosen]
 
 
-def read_lowered(path: Path, stage: Stage) -> Graph:
+def read_lowered(path: Path, stage: Stage, *, dt_s: float | None = None) -> Graph:
     """Read a graph that `spikewright lower` wrote.
 
     Raises:
-        InputError: the file is missing or unreadable, or was lowered to another stage.
+        InputError: the file is missing or unreadable, or was lowered to another stage,
+            or for another time step than `dt_s`.
     """
     graph = read_graph(path)
+    check_dt_s(path, graph, dt_s)
     if graph.stage is not stage:
         raise InputError(
             f"{path}: was lowered to {graph.stage.name}, this backend and arithmetic "
             f"run {stage.name}; lower with --to {stage.name.lower()}"
         )
     return graph
+
+
+def check_dt_s(path: Path, graph: Graph, dt_s: float | None) -> None:
+    """Raise `InputError` if the user names another time step than a lowered graph's."""
+    if dt_s not in (None, graph.dt_s):
+        raise InputError(
+            f"{path}: was lowered for a time step of {graph.dt_s} s, got {dt_s} s; "
+            "leave --dt out, or lower again"
+        )
+
+
+def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
+    """Check the places of files before the work begins.
+
+    Raises:
+        InputError: a file cannot be made there, or would replace one that the same
+            command reads or writes.
+    """
+    taken = {each.resolve() for each in inputs if each is not None}
+    for path in filter(None, outputs):
+        check_place(path)
+        if path.resolve() in taken:
+            raise InputError(
+                f"{path}: the command reads or writes it already; choose another name"
+            )
+        taken.add(path.resolve())
 
 
 def lower_network(network: Network, stage: Stage) -> Graph:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from spikewright.cli.lowering import (
     LOWERED,
+    check_outputs,
     lower_network,
     read_lowered,
     read_network,
@@ -19,7 +20,7 @@ from spikewright.cli.progress import progress
 from spikewright.cli.texts import encode_and_tell
 from spikewright.errors import InputError
 from spikewright.export.deployment import Deployment
-from spikewright.files import check_place, write_trace
+from spikewright.files import write_trace
 from spikewright.graph import Graph
 from spikewright.simulate.inputs import Signals, check_inputs
 from spikewright.simulate.integer import Batching
@@ -42,9 +43,9 @@ def run_simulate(args: Namespace) -> int:
     """Simulate and write the trace; print what came out."""
     _refuse_foreign_options(args)
     stage = stage_of(args.backend, args.arithmetic)
-    check_place(args.output)
+    check_outputs([args.output], [args.file, args.inputs])
     if args.file.suffix == LOWERED:
-        graph, deployment = read_lowered(args.file, stage), None
+        graph, deployment = read_lowered(args.file, stage, dt_s=args.dt), None
     else:
         network = read_network(args.file, dt_s=args.dt)
         graph, deployment = lower_network(network, stage), network.deployment

@@ -453,9 +453,7 @@ def test_a_run_that_takes_too_long(refused, golden: Files) -> None:
 
 def test_nothing_replaces_the_inputs(run, here, golden: Files, inputs: Files) -> None:
     (here / "x.npy").write_bytes(inputs("ties").read_bytes())
-    line = run(
-        "simulate", golden("ties"), "--inputs", "x.npy", "-o", "x.npy"
-    ).refusal()
+    line = run("simulate", golden("ties"), "--inputs", "x.npy", "-o", "x.npy").refusal()
     assert "x.npy: the command reads or writes it already" in line
     assert (here / "x.npy").read_bytes() == inputs("ties").read_bytes()
 

@@ -131,7 +131,7 @@ def test_each_neuron_has_its_own_decay_threshold_and_drop() -> None:
         "in": Input((2,)),
         "v": LI(tau, tau / DT_S, np.zeros(2)),
         "s": Threshold(np.array([1.0, 2.0])),
-        "r": Scale(np.array([-1.0, 0.5])),
+        "r": Scale(np.array([-1.0, -0.5])),
         "out": Output((2,)),
     }
     graph = discretize(Graph(nodes, tuple(pairs), Stage.CONTINUOUS), dt_s=DT_S)
@@ -139,7 +139,7 @@ def test_each_neuron_has_its_own_decay_threshold_and_drop() -> None:
     node = _neurons(merged)
     assert node.decay.tolist() == [0.5, 0.75]
     assert node.threshold.tolist() == [1.0, 2.0]
-    assert _drop(merged).tolist() == [1.0, -0.5]  # a Scale above 0 is a push
+    assert _drop(merged).tolist() == [1.0, 0.5]
     inputs = np.random.default_rng(0).integers(0, 5, (2, 30, 2)) / 4
     before, after = run_reference(graph, inputs), run_reference(merged, inputs)
     np.testing.assert_array_equal(after.spikes["s"], before.spikes["s"])

@@ -69,9 +69,7 @@ def _only(trace: SpikeTrace, names: Collection[str]) -> SpikeTrace:
 def run_lower(args: Namespace) -> int:
     """Lower and write the graph; 1 if a pass that rounds nothing changed a spike."""
     choices = choices_of(args)
-    check_outputs(
-        (args.output, args.report), (args.file, args.verify, args.calibrate)
-    )
+    check_outputs((args.output, args.report), (args.file, args.verify, args.calibrate))
     network = read_network(args.file, dt_s=args.dt)
     watch = _Watch(_signals(args.verify, network), args.dump)
     if args.dump is not None:

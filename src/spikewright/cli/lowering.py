@@ -117,7 +117,9 @@ def check_dt_s(path: Path, graph: Graph, dt_s: float | None) -> None:
         )
 
 
-def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> None:
+def check_outputs(
+    outputs: Iterable[Path | None], inputs: Iterable[Path | None]
+) -> None:
     """Check the places of files before the work begins.
 
     Raises:

@@ -18,13 +18,15 @@ CORE = ROOT / "src" / "spikewright"
 MAY_IMPORT = {
     "core": {"core"},
     "hardware_profiles": {"core", "hardware_profiles"},
-    "export": {"core", "hardware_profiles", "export"},
+    # simulate: an exporter proves itself with the judge
+    "export": {"core", "hardware_profiles", "simulate", "export"},
     "train": {"core", "train"},
     "simulate": {"core", "simulate"},
     "cli": {"core", "hardware_profiles", "export", "train", "simulate", "cli"},
 }
 FOLDERS = ("train", "export", "simulate", "hardware_profiles")
 LAVA = ("simulate/lava_backend/engine/", "simulate/lava_backend/child.py")
+SNNTORCH = ("export/from_snntorch.py", "export/to_snntorch.py", "export/snntorch_")
 MAY_BE_IMPORTED_BY = {
     "accelerate": ("train/",),
     "google": ("export/onnx_file.py",),
@@ -36,9 +38,9 @@ MAY_BE_IMPORTED_BY = {
     "onnxruntime": ("export/onnx_export.py",),
     "safetensors": ("train/",),
     "scipy": ("src/spikewright/linear.py", "export/", "simulate/"),
-    "snntorch": ("train/",),
+    "snntorch": ("train/", *SNNTORCH),
     "tokenizers": ("export/",),
-    "torch": ("train/", "export/onnx_export.py"),
+    "torch": ("train/", "export/onnx_export.py", *SNNTORCH),
     "tqdm": ("src/spikewright/cli/",),
     "transformers": ("train/", "export/onnx_export.py"),
 }

@@ -1,0 +1,123 @@
+"""Any snnTorch module as a CONTINUOUS graph that is proven to fire alike."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any, Literal, get_args
+
+import torch
+from torch import nn
+
+from spikewright.errors import GraphError, InputError
+from spikewright.export.snntorch_body import Body, find_body
+from spikewright.export.snntorch_float64 import wide
+from spikewright.export.snntorch_graph import lower_body
+from spikewright.export.snntorch_portable import make_portable
+from spikewright.export.snntorch_record import record
+from spikewright.export.snntorch_twin import make_twin
+from spikewright.export.snntorch_verify import verify as prove
+from spikewright.graph import Graph
+
+Dialect = Literal["chip", "portable"]
+Sample = torch.Tensor | Sequence[Any] | Mapping[str, Any]
+
+
+def export_snntorch(
+    module: nn.Module,
+    sample: Sample,
+    *,
+    dt_s: float,
+    dialect: Dialect = "chip",
+    verify: bool = True,
+    outputs: Sequence[int | str] | None = None,
+) -> Graph:
+    """Return the graph that fires, neuron by neuron and step by step, as a module.
+
+    The module is any composition of torch's layers and snnTorch's neurons, for one
+    step or with the usual loop over steps in its forward; see docs/snntorch.md. It is
+    copied, run and left as it is. Nodes are named by the paths of its layers.
+
+    Args:
+        module: in eval mode.
+        sample: what forward takes: a tensor, or several in a list or by name. The first
+            axis is the samples of a batch, behind the steps if forward loops over them.
+        dt_s: length of a step in seconds; it turns decays into time constants.
+        dialect: "portable" keeps to what other tools load, see docs/snntorch.md.
+        verify: prove it, on the sample and on random inputs like it: run the module in
+            float64 and the reference executor, and compare every spike.
+        outputs: which of the values that forward returns, by place or key, become
+            Outputs; all signals by default, but for states that it also takes.
+
+    Raises:
+        GraphError: no graph can do exactly what the module does; says what and where.
+        ExportMismatchError: a spike differs, so there is no graph.
+        InputError: the module cannot run the sample.
+    """
+    if dialect not in get_args(Dialect):
+        raise InputError(
+            f"dialect '{dialect}': must be one of {', '.join(get_args(Dialect))}"
+        )
+    if not (isfinite(dt_s) and dt_s > 0):
+        raise GraphError(f"time step {dt_s} s; allowed: finite and above 0")
+    arguments = _arguments(module, sample)
+    twin = make_twin(module)
+    body = find_body(record(twin, arguments), outputs)
+    _check_samples(body)
+    export = lower_body(body, dt_s=dt_s, odd_spikes=twin.odd_spikes)
+    if dialect == "portable":
+        export = make_portable(export, dt_s=dt_s)
+    if verify:
+        prove(twin, body, export, arguments, dt_s=dt_s)
+    elif export.needs_proof:
+        raise GraphError(
+            f"neuron '{export.needs_proof[0]}': subtracts its threshold without delay, "
+            "which a graph does alike only as long as no v stays above its threshold; "
+            "verify the export, or use reset_delay=True"
+        )
+    return export.graph
+
+
+def _arguments(module: nn.Module, sample: Sample) -> dict[str, Any]:
+    """Return what forward takes, by name, in float64."""
+    signature = inspect.signature(module.forward)
+    try:
+        if isinstance(sample, Mapping):
+            found = signature.bind(**sample)
+        elif isinstance(sample, torch.Tensor):
+            found = signature.bind(sample)
+        else:
+            found = signature.bind(*sample)
+    except TypeError as error:
+        raise InputError(
+            f"the sample does not fit forward{signature}: {error}; give a tensor, a "
+            "list, or tensors by name"
+        ) from error
+    kinds = {each.kind for each in signature.parameters.values()}
+    if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        raise InputError(
+            f"forward{signature} takes any number of arguments; wrap the module in one "
+            "that names them"
+        )
+    flat: dict[str, Any] = {}
+    for name, value in found.arguments.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{key}": each for key, each in value.items()}
+        else:
+            flat[name] = value
+    return {
+        name: wide(value) if isinstance(value, torch.Tensor) else value
+        for name, value in flat.items()
+    }
+
+
+def _check_samples(body: Body) -> None:
+    for name, axis in body.arguments.items():
+        shape = tuple(body.steps.tape.arguments[name].shape)
+        if len(shape) < 2 + (axis is not None):
+            raise InputError(
+                f"argument '{name}' has shape {shape}; its first axis must be the "
+                "samples of a batch, behind the steps if forward loops over them; "
+                "unsqueeze it"
+            )

@@ -1,0 +1,137 @@
+"""Torch's functions as nodes; those without one are refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from spikewright.errors import GraphError
+from spikewright.export.snntorch_axes import rearranged, summed_axes
+from spikewright.export.snntorch_maps import linear
+from spikewright.export.snntorch_signal import Signal, numbers
+from spikewright.export.snntorch_steps import op
+from spikewright.export.snntorch_sums import (
+    Lowering,
+    add,
+    divide,
+    multiply,
+    negate,
+    subtract,
+    subtract_from,
+)
+from spikewright.export.snntorch_tape import Call, Value, inner
+
+Handler = Callable[[Lowering, Call], Signal]
+
+
+def lower_function(lowering: Lowering, call: Call) -> Signal:
+    """Return the signal of a function's result.
+
+    Raises:
+        GraphError: no node can do what the function does.
+    """
+    handler = _FUNCTIONS.get(op(call))
+    if handler is None:
+        raise _refused(call)
+    return handler(lowering, call)
+
+
+def training(path: str, kind: str) -> GraphError:
+    """Return the error for a layer that is in training mode."""
+    return GraphError(
+        f"module '{path}': {kind} is in training mode, where it is random or depends "
+        "on the batch; call module.eval() first"
+    )
+
+
+# --- maps ----------------------------------------------------------------------------
+
+
+def _linear(lowering: Lowering, call: Call) -> Signal:
+    given = dict(zip(("input", "weight", "bias"), call.args, strict=False))
+    given |= call.kwargs
+    bias = given.get("bias")
+    _check_constants(call, [given["weight"], bias])
+    signal, weight = lowering.signal(given["input"]), numbers(given["weight"])
+    name, held = lowering.name(call, "linear"), None if bias is None else numbers(bias)
+    return linear(lowering.sketch, name, signal, weight, held)
+
+
+def _matmul(lowering: Lowering, call: Call) -> Signal:
+    """Return x @ weight."""
+    left, right = call.args[:2]
+    _check_constants(call, [right])
+    if not isinstance(left, Value) or right.ndim != 2:
+        raise _refused(call)
+    signal, weight = lowering.signal(left), np.ascontiguousarray(numbers(right).T)
+    return linear(lowering.sketch, lowering.name(call, "linear"), signal, weight, None)
+
+
+def _check_constants(call: Call, held: list[Any]) -> None:
+    if any(inner(held)):
+        raise GraphError(
+            f"module '{call.path}': '{call.name}' multiplies two signals, and NIR has "
+            "no node for that; weights must be parameters"
+        )
+
+
+def _same(lowering: Lowering, call: Call) -> Signal:
+    return lowering.signal(call.args[0])
+
+
+def _dropout(lowering: Lowering, call: Call) -> Signal:
+    given = dict(zip(("input", "p", "training"), call.args, strict=False))
+    given = {"p": 0.5, "training": True} | given | call.kwargs
+    if given["training"] and given["p"] > 0:
+        raise training(call.path, "dropout")
+    return lowering.signal(given["input"])
+
+
+# --- what there is -------------------------------------------------------------------
+
+_MOVES = (
+    *("view", "reshape", "flatten", "transpose", "permute", "movedim", "moveaxis"),
+    *("swapaxes", "swapdims", "squeeze", "unsqueeze", "unflatten", "ravel", "view_as"),
+    *("reshape_as", "t", "T", "mT", "contiguous", "clone", "detach", "requires_grad_"),
+    *("flip", "roll", "squeeze_", "unsqueeze_", "t_", "detach_"),
+)
+_CASTS = ("to", "float", "double", "type", "type_as", "cpu", "cuda")
+_FUNCTIONS: Mapping[str, Handler] = {
+    "add": add,
+    "sub": subtract,
+    "__rsub__": subtract_from,
+    "mul": multiply,
+    "div": divide,
+    "neg": negate,
+    "linear": _linear,
+    "matmul": _matmul,
+    "sum": summed_axes,
+    "mean": summed_axes,
+    "dropout": _dropout,
+    **dict.fromkeys(_MOVES, rearranged),
+    **dict.fromkeys(_CASTS, _same),
+}
+_CURES: Mapping[str, str] = {
+    "stack": "return the steps stacked, and nothing made of all of them",
+    "cat": "use a linear layer for each part, and add what they give",
+    "__getitem__": "to select, use a linear layer with weights 0 and 1",
+    "softmax": "use spike-driven attention, which needs none",
+    "bmm": "use spike-driven attention, without products of numbers",
+    "scaled_dot_product_attention": "use spike-driven attention",
+    "layer_norm": "replace it by the calibrated `spikewright train --stage denorm`",
+    "embedding": "look tokens up outside, and give their vectors as input",
+    "relu": "use a neuron",
+    "gelu": "use a neuron",
+    "max_pool2d": "use average pooling, or a convolution with a stride",
+}
+
+
+def _refused(call: Call) -> GraphError:
+    cure = _CURES.get(op(call), "use functions and layers that are exported")
+    known = ", ".join(sorted({*_FUNCTIONS} - {"__rsub__"}))
+    return GraphError(
+        f"module '{call.path}': '{call.name}' has no exact counterpart in NIR; "
+        f"{cure}; exported functions: {known}"
+    )

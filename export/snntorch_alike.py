@@ -25,6 +25,8 @@ class Likeness:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self._same: set[tuple[int, int, int, int]] = set()
+        self.absent: set[int] = set()
+        """ids of values of an earlier step that are 0 at the first, biases and all"""
 
     def is_same(self, one: Any, i: int, other: Any, j: int) -> bool:
         """Say whether `one` is to step i what `other` is to step j.
@@ -81,18 +83,28 @@ class Likeness:
     # --- the first step --------------------------------------------------------------
 
     def _at_rest(self, first: Any, later: Any, j: int) -> bool:
-        """Say whether `first` is what `later` gives while neurons have sent nothing."""
+        """Say whether `first` is what `later` gives while neurons have sent nothing.
+
+        Or what it gives if `later` was made at the step before, and is not there yet.
+        """
         if isinstance(later, Call) and op(later) == "add" and len(later.args) == 2:
             left, right = later.args
             for rest, kept in ((left, right), (right, left)):
-                if self._is_silent(rest, j) and self.is_same(first, 0, kept, j):
+                silent = self._silent(rest, j)
+                if silent is not None and self.is_same(first, 0, kept, j):
+                    self._note_absent(rest, silent)
                     return True
         silent = self._silent(later, j)
-        return isinstance(first, torch.Tensor) and _fits(first, silent)
+        if silent is None or not isinstance(first, torch.Tensor):
+            return False
+        if not torch.any(first):  # states may start as zeros of any shape
+            self._note_absent(later, silent)
+            return True
+        return is_equal(first, torch.as_tensor(silent))
 
-    def _is_silent(self, value: Any, j: int) -> bool:
-        silent = self._silent(value, j)
-        return silent is not None and not torch.any(torch.as_tensor(silent))
+    def _note_absent(self, value: Any, silent: Any) -> None:
+        if torch.any(torch.as_tensor(silent)):
+            self.absent.add(id(self._steps.resolved(value)))
 
     def _silent(self, value: Any, j: int) -> Any:
         """Return a value with 0 for what came before step j; None if more is in it."""
@@ -113,13 +125,3 @@ class Likeness:
         held = with_values((call.args, call.kwargs), lambda each: operands[id(each)])
         made = call.run(*held[0], **held[1])
         return made[value.index] if isinstance(value, Item) else made
-
-
-def _fits(first: torch.Tensor, silent: Any) -> bool:
-    """Compare the constant of step 0; states may start as zeros of any shape."""
-    if silent is None:
-        return False
-    made = torch.as_tensor(silent)
-    if not torch.any(first) and not torch.any(made):
-        return True
-    return first.shape == made.shape and torch.equal(first, made)

@@ -54,6 +54,8 @@ class Body:
     """the arguments that are signals -> the axis of the steps, if they have one"""
     is_reset: bool
     """every forward sets the states to zero by itself, so it is a whole sample"""
+    absent: frozenset[int]
+    """ids of values that were made at the step before, and are 0 at the first"""
 
     @property
     def last(self) -> int:
@@ -80,7 +82,7 @@ def find_body(tape: Tape, wanted: Wanted) -> Body:
         steps.reached([part for each in returned for part in _all(steps, each)])
     )
     neurons = _used_neurons(steps, values)
-    _check_alike(steps, returned, neurons)
+    absent = _check_alike(steps, returned, neurons)
     arguments = _arguments(values, states)
     _check_used(tape, {*arguments, *states.arguments})
     last = steps.count - 1
@@ -89,7 +91,7 @@ def find_body(tape: Tape, wanted: Wanted) -> Body:
         for each in returned
     )
     places = _state_places(tape.returned, states)
-    return Body(steps, outputs, neurons, places, arguments, states.is_reset)
+    return Body(steps, outputs, neurons, places, arguments, states.is_reset, absent)
 
 
 def _count(steps: Steps) -> int:
@@ -220,7 +222,8 @@ def _leaves(held: Any, place: Place) -> Iterator[tuple[Place, Any]]:
 
 def _check_alike(
     steps: Steps, returned: Sequence[Returned], neurons: Mapping[str, Call]
-) -> None:
+) -> frozenset[int]:
+    """Check it, and return the ids of what is late and 0 at the first step."""
     last, likeness = steps.count - 1, Likeness(steps)
     every = {
         f"what neuron '{p}' takes": list(map(taken, steps.turns[p])) for p in neurons
@@ -235,6 +238,7 @@ def _check_alike(
                     "before the first; do the same at each step of the loop, and give "
                     "every place in the network a neuron of its own"
                 )
+    return frozenset(likeness.absent)
 
 
 # --- arguments -----------------------------------------------------------------------

@@ -24,6 +24,7 @@ class Float64(TorchFunctionMode):
         self.paused = False
         self.places: list[str] = []
         """paths of the modules whose forward is running, outermost first"""
+        self._lent: dict[tuple[int, ...], torch.Tensor] = {}
 
     def __torch_function__(
         self,
@@ -51,6 +52,13 @@ class Float64(TorchFunctionMode):
     def place(self) -> str:
         """Path of the module whose forward is running."""
         return self.places[-1] if self.places else ""
+
+    def lend(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return a weight in float64, until the next of its shape is asked for."""
+        shape = tuple(weight.shape)
+        if shape not in self._lent:
+            self._lent[shape] = torch.empty(shape, dtype=torch.float64)
+        return self._lent[shape].copy_(weight)
 
     @contextmanager
     def pause(self) -> Iterator[None]:

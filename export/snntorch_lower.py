@@ -56,13 +56,15 @@ class Lowering:
     """by path"""
     takes: dict[str, Signal] = field(default_factory=dict)
     """what each neuron takes"""
-    _signals: dict[int, Signal] = field(default_factory=dict)
+    _signals: dict[tuple[int, int], Signal] = field(default_factory=dict)
     _like: dict[str, Signal] = field(default_factory=dict)
     """a signal that lies as each neuron does"""
     _reads: dict[str, set[str]] = field(default_factory=dict)
     """what is used of each neuron"""
     _open: list[str] = field(default_factory=list)
     """neurons of which the input is being looked for"""
+    _shift: int = 0
+    """1 while values are looked at as they were made, at the step before"""
 
     def __post_init__(self) -> None:
         self._readers = Counter(id(value) for value in _reads_of(self.body))
@@ -70,9 +72,13 @@ class Lowering:
     def signal(self, value: Any) -> Signal:
         """Return a value as a signal of the graph."""
         value = self.body.steps.resolved(value)
-        if id(value) not in self._signals:
-            self._signals[id(value)] = self._lowered(value)
-        found = self._signals[id(value)]
+        key = (id(value), self._shift)
+        if key not in self._signals:
+            is_absent = id(value) in self.body.absent and not self._shift
+            self._signals[key] = (
+                self._late_whole(value) if is_absent else self._lowered(value)
+            )
+        found = self._signals[key]
         return found.shared() if self._readers[id(value)] > 1 else found
 
     def signals(self, values: list[Any]) -> list[Signal]:
@@ -123,8 +129,22 @@ class Lowering:
             "fold it into a bias"
         )
 
+    def _late_whole(self, value: Any) -> Signal:
+        """Return what was made at the step before, with its biases, a step late."""
+        self._shift = 1
+        try:
+            found = self.signal(value)
+        finally:
+            self._shift = 0
+        if found.constant is not None:
+            raise GraphError(
+                "a constant is added to what neurons sent, but not at the first step; "
+                "add it at every step, or as the bias of a layer"
+            )
+        return found.late(1)
+
     def _lag(self, what: str, step: int) -> int:
-        lag = self.body.last - step
+        lag = self.body.last - self._shift - step
         if lag not in (0, 1):
             raise GraphError(
                 f"{what}: what it was {lag} steps ago is used; a step of a graph sees "
@@ -162,10 +182,12 @@ class Lowering:
         if path in self.takes:
             return
         self._open.append(path)
+        shift, self._shift = self._shift, 0
         try:
             found = self.signal(taken(self.body.neurons[path]))
         finally:
             self._open.pop()
+            self._shift = shift
         if not same_layout([self._like.setdefault(path, found), found]):
             raise AxesError(
                 f"neuron '{path}': what it takes and what a loop brings back lie "

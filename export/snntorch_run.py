@@ -50,13 +50,14 @@ def run_module(twin: Twin, body: Body, forwards: Sequence[Arguments]) -> Run:
             spikes[path].append(sent.to(torch.uint8))  # a copy: forward may write to it
         return made
 
+    mode = Float64()
     for arguments in forwards:
         states = {
             name: _found(returned[-1], place)
             for name, place in body.state_places.items()
             if returned
         }
-        returned.append(twin.run({**arguments, **states}, Float64(), listen))
+        returned.append(twin.run({**arguments, **states}, mode, listen))
     return Run(
         {name: _inputs(body, name, forwards) for name in body.arguments},
         {path: torch.stack(each).numpy() for path, each in spikes.items()},

@@ -241,18 +241,19 @@ def _in_float64(module: nn.Module, plain: Forward, mode: Float64) -> Forward:
     """Return the forward of a layer with its shared weights lent in float64."""
 
     def forward(*args: Any, **kwargs: Any) -> Any:
-        with mode.pause(), _lent(module):
+        with mode.pause(), _lent(module, mode):
             return plain(*widened(args), **widened(kwargs))
 
     return forward
 
 
 @contextmanager
-def _lent(module: nn.Module) -> Iterator[None]:
+def _lent(module: nn.Module, mode: Float64) -> Iterator[None]:
     kept = dict(module._parameters)
     for name, value in kept.items():
         if value is not None and value.dtype != torch.float64:
-            module._parameters[name] = nn.Parameter(wide(value), requires_grad=False)
+            lent = nn.Parameter(mode.lend(value.detach()), requires_grad=False)
+            module._parameters[name] = lent
     try:
         yield
     finally:

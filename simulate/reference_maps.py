@@ -168,22 +168,24 @@ def _convolution(node: n.Conv1d | n.Conv2d, x: Signal) -> Signal:
 def _windows_of(
     weight: Signal, x: Signal, options: tuple[n.Pair, Pads, n.Pair, int]
 ) -> Signal:
-    """Sum weight * x over the window of each place, target channel by channel."""
+    """Sum weight * x over the window of each place, group by group."""
     stride, padding, dilation, groups = options
     wide = np.pad(x, [(0, 0), *padding])
-    targets, channels, taps_down, taps_right = weight.shape
+    targets, _, taps_down, taps_right = weight.shape
     reach = (dilation[0] * (taps_down - 1), dilation[1] * (taps_right - 1))
     rows = range(0, wide.shape[1] - reach[0], stride[0])
     columns = range(0, wide.shape[2] - reach[1], stride[1])
-    y = np.zeros((targets, len(rows), len(columns)), x.dtype)
-    for target in range(targets):
-        first = target // (targets // groups) * channels
-        own = wide[first : first + channels]
-        for (i, row), (j, column) in product(enumerate(rows), enumerate(columns)):
-            down = slice(row, row + reach[0] + 1, dilation[0])
-            right = slice(column, column + reach[1] + 1, dilation[1])
-            y[target, i, j] = (weight[target] * own[:, down, right]).sum()
-    return y
+    seen = [
+        wide[
+            :,
+            row : row + reach[0] + 1 : dilation[0],
+            column : column + reach[1] + 1 : dilation[1],
+        ].reshape(groups, -1)
+        for row, column in product(rows, columns)
+    ]
+    kernels = weight.reshape(groups, targets // groups, -1)
+    y: Signal = np.matmul(kernels, np.stack(seen, axis=2))
+    return y.reshape(targets, len(rows), len(columns))
 
 
 def _pool(node: n.SumPool2d | n.AvgPool2d, x: Signal) -> Signal:

@@ -238,6 +238,26 @@ def recurrent_from_none(net: Any, x: torch.Tensor) -> torch.Tensor:
     return torch.stack(rows)
 
 
+def feedback_from_zero(net: Any, x: torch.Tensor) -> torch.Tensor:
+    """The bias of the way back is not there at the first step."""
+    back, rows = torch.zeros(x.shape[1], 4), []
+    for step in range(len(x)):
+        spk = net.l1(net.fc1(x[step]) + back)
+        back = net.back(spk)
+        rows.append(spk)
+    return torch.stack(rows)
+
+
+def feedback_from_none(net: Any, x: torch.Tensor) -> torch.Tensor:
+    back, rows = None, []
+    for step in range(len(x)):
+        current = net.fc1(x[step])
+        spk = net.l1(current if back is None else current + back)
+        back = net.back(spk)
+        rows.append(spk)
+    return torch.stack(rows)
+
+
 def top_down(net: Any, x: torch.Tensor) -> torch.Tensor:
     second, rows = torch.zeros(x.shape[1], 4), []
     for step in range(len(x)):
@@ -900,6 +920,16 @@ CASES: dict[str, Case] = {
         loops=True,
         kinds=(Affine, LIF, Linear),
     ),
+    "loop_feedback_from_zero": Case(
+        lambda: Net(feedback_from_zero, fc1=fc(), l1=zero(), back=fc()),
+        loops=True,
+        kinds=(Affine, LIF, Affine),
+    ),
+    "loop_feedback_from_none": Case(
+        lambda: Net(feedback_from_none, fc1=fc(), l1=lif(), back=fc()),
+        loops=True,
+        kinds=(Affine, LI, Threshold, Scale, Affine),
+    ),
     "loop_top_down": Case(
         lambda: Net(top_down, fc1=fc(), l1=zero(), fc2=fc(), l2=lif(), back=fc()),
         loops=True,
@@ -920,7 +950,7 @@ CASES: dict[str, Case] = {
 every_case = pytest.mark.parametrize("name", CASES)
 
 
-# --- the module, run by itself -----------------------------------------------------------
+# --- the module, run by itself -------------------------------------------------------
 
 
 def module_of(case: Case) -> nn.Module:

@@ -398,6 +398,24 @@ def test_samples_start_from_rest_whatever_ran_before(setup, runtime):
         assert trace.output[index].tolist() == alone.output[0].tolist()
 
 
+def test_more_processes_than_python_recurses():
+    # 200 networks of some six processes each in one graph; Python recurses 1000 times
+    nodes, edges, arrival = {}, [], {}
+    neurons = n.QuantizedNeurons((1,), 4096, 1, 1.0)
+    for i in range(200):
+        one, two, three, four = f"in{i}", f"w{i}", f"a{i}", f"out{i}"
+        nodes |= {one: n.Input((1,)), two: n.DiagonalSynapses(np.array([2]))}
+        nodes |= {three: neurons, four: n.Output((1,))}
+        edges += [(one, two), (two, three), (three, four)]
+        arrival |= {one: 0, three: 1, four: 1}
+    graph = chain(nodes, *edges, arrival=arrival)
+    sent = {f"in{i}": played(i % 2, 1, i // 2 % 2) for i in range(200)}
+    trace = run_lava(graph, sent)
+    for i in range(200):
+        # 2 > 1: each spike is repeated
+        assert spikes_of(trace, f"a{i}") == sent[f"in{i}"].ravel().tolist()
+
+
 @pytest.mark.parametrize("runtime", ["local", "lava"])
 def test_finished_samples_are_counted(runtime):
     counts = []

@@ -5,6 +5,8 @@
    Lava's get a hash by identity.
 2. Lava's ReshapePort calls `np.reshape(newshape=…)`, which numpy 2.1 deprecated and
    newer releases lack: every receiving worker would die.
+3. The compiler collects all processes by recursion, one a level, and looks each up in
+   lists: a thousand are too many for Python, and take minutes before.
 
 And faster: for each instance of a Process the compiler executes all files beside it,
 as often as there are files. It finds the same models for all of one kind.
@@ -15,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,9 +26,10 @@ from spikewright.nodes import Array
 
 
 def apply() -> None:
-    """Apply both cures; call it before any import from below `lava`."""
+    """Apply all cures; call it before any import from below `lava`."""
     _import_var_model()
     _mend_reshape()
+    _collect_without_recursion()
     _find_models_once()
 
 
@@ -57,6 +61,41 @@ def _mend_reshape() -> None:
 
 def _reshape(array: Array, shape: tuple[int, ...]) -> Array:
     return np.reshape(array, shape)
+
+
+def _collect_without_recursion() -> None:
+    graphs: Any = importlib.import_module("lava.magma.compiler.compiler_graphs")
+    graphs.find_processes = _connected
+    graphs.flatten_list_recursive = _flatten
+
+
+def _connected(process: Any) -> list[Any]:
+    """Return a Process and all that are joined to it in any number of connections."""
+    found, waiting = {process: None}, [process]
+    while waiting:
+        for other in _neighbors(waiting.pop()):
+            if other not in found:
+                found[other] = None
+                waiting.append(other)
+    return list(found)
+
+
+def _neighbors(process: Any) -> Iterator[Any]:
+    for kind in ("in_ports", "var_ports", "out_ports", "ref_ports"):
+        for port in getattr(process, kind).members:
+            for end in (*port.get_src_ports(), *port.get_dst_ports()):
+                yield end.process
+
+
+def _flatten(nested: list[Any]) -> list[Any]:
+    flat, waiting = [], nested[::-1]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(item[::-1])
+        else:
+            flat.append(item)
+    return flat
 
 
 def _find_models_once() -> None:

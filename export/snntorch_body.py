@@ -11,11 +11,12 @@ import torch
 from spikewright.errors import GraphError
 from spikewright.export.snntorch_alike import Likeness
 from spikewright.export.snntorch_states import States, check_states
-from spikewright.export.snntorch_steps import Step, Steps
+from spikewright.export.snntorch_steps import Step, Steps, stale
 from spikewright.export.snntorch_tape import (
     Argument,
     Call,
     Item,
+    Stale,
     Tape,
     Value,
     is_stateful,
@@ -81,6 +82,8 @@ def find_body(tape: Tape, wanted: Wanted) -> Body:
     values = list(
         steps.reached([part for each in returned for part in _all(steps, each)])
     )
+    if any(isinstance(value, Stale) for value in values):
+        raise stale()
     neurons = _used_neurons(steps, values)
     absent = _check_alike(steps, returned, neurons)
     arguments = _arguments(values, states)

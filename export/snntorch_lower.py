@@ -23,12 +23,11 @@ from spikewright.export.snntorch_signal import (
 from spikewright.export.snntorch_sketch import Sketch
 from spikewright.export.snntorch_spellings import add_neuron
 from spikewright.export.snntorch_states import sends
-from spikewright.export.snntorch_steps import Step, stale
+from spikewright.export.snntorch_steps import Step
 from spikewright.export.snntorch_tape import (
     Argument,
     Call,
     Item,
-    Stale,
     Value,
     is_stateful,
     taken,
@@ -122,8 +121,6 @@ class Lowering:
         if isinstance(call, Call):
             lower = lower_function if call.layer is None else lower_layer
             return lower(self, call)
-        if isinstance(value, Stale):
-            raise stale()
         raise GraphError(
             "a layer takes, or forward returns, a constant where a signal is wanted; "
             "fold it into a bias"

@@ -29,6 +29,8 @@ class Run:
     """by path"""
     outputs: Mapping[str, Array]
     """by name; only the last step where forward returns no other"""
+    stays_high: Mapping[str, int]
+    """by path: the first step at which a v was above its threshold after its reset"""
 
 
 def run_module(twin: Twin, body: Body, forwards: Sequence[Arguments]) -> Run:
@@ -39,6 +41,7 @@ def run_module(twin: Twin, body: Body, forwards: Sequence[Arguments]) -> Run:
     """
     twin.rest()
     spikes: dict[str, list[torch.Tensor]] = {path: [] for path in body.neurons}
+    high: dict[str, int] = {}
     returned: list[Any] = []
 
     def listen(
@@ -47,6 +50,8 @@ def run_module(twin: Twin, body: Body, forwards: Sequence[Arguments]) -> Run:
         made = plain(*args, **kwargs)
         if is_stateful(layer) and path in spikes:
             sent = made[0] if isinstance(made, tuple) else made
+            if torch.any(getattr(layer, "reset", torch.zeros(()))):
+                high.setdefault(path, len(spikes[path]))
             spikes[path].append(sent.to(torch.uint8))  # a copy: forward may write to it
         return made
 
@@ -62,6 +67,7 @@ def run_module(twin: Twin, body: Body, forwards: Sequence[Arguments]) -> Run:
         {name: _inputs(body, name, forwards) for name in body.arguments},
         {path: torch.stack(each).numpy() for path, each in spikes.items()},
         {each.name: _output(each, returned) for each in body.outputs},
+        high,
     )
 
 

@@ -212,7 +212,7 @@ def _in_order(
     which nodes were made, so it survives a round trip.
     """
     late = {pair for pair, lag in edges.items() if lag}
-    entries = {target for _, target in late}
+    entries = _leading_to({target for _, target in late}, edges)
     rank = _rank(edges, [k for k, v in nodes.items() if isinstance(v, n.Output)])
     wrong: set[Pair] = set()
     for first in (set[str](), entries):
@@ -226,6 +226,16 @@ def _in_order(
         "cannot say which of its edges is a step late; let the loop come back to where "
         "it is entered first"
     )
+
+
+def _leading_to(targets: set[str], edges: Mapping[Pair, int]) -> set[str]:
+    """Return the nodes whose signals come to one of the targets within a step."""
+    found, grows = set(targets), True
+    while grows:
+        more = {a for (a, b), lag in edges.items() if not lag and b in found} - found
+        found |= more
+        grows = bool(more)
+    return found
 
 
 def _rank(edges: Mapping[Pair, int], outputs: list[str]) -> dict[str, int]:

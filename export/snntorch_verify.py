@@ -32,6 +32,12 @@ MOST_SAMPLES = 4
 TOLERANCE = 1e-9
 """of an Output's real numbers, relative to the largest: sums are in another order"""
 
+_TWICE = (
+    "its v was above the threshold even after this was subtracted without delay; there "
+    "snnTorch subtracts it once more, and no graph does; use reset_delay=True, or a "
+    "sample that does not drive it that high"
+)
+
 Array = npt.NDArray[Any]
 Arguments = dict[str, Any]
 
@@ -132,6 +138,13 @@ class _Proof:
             found += _differences(name, wanted, got[:, late:], allowed, late)
         if found:
             raise self._mismatch(min(found, key=lambda each: each.step))
+        for label, run in self.runs.items():
+            for path in self.export.needs_proof:
+                if path in run.stays_high:
+                    raise ExportMismatchError(
+                        f"neuron '{path}': on {label}, step {run.stays_high[path]}, "
+                        f"{_TWICE}"
+                    )
 
     def _inputs(self) -> dict[str, Array]:
         return {
@@ -152,11 +165,7 @@ class _Proof:
         cure = "look at what the module does there that its layers do not say"
         if self.export.needs_proof:
             listed = ", ".join(f"'{path}'" for path in self.export.needs_proof)
-            cure = (
-                f"neuron {listed} subtracts its threshold without delay, and where its "
-                "v stays above the threshold snnTorch subtracts it once more; use "
-                "reset_delay=True, or a sample that does not drive it that high"
-            )
+            cure = f"neuron {listed}: perhaps {_TWICE}"
         return ExportMismatchError(
             f"node '{worst.node}', neuron {list(worst.neuron)}: on {labels[trial]}, "
             f"sample {sample}, step {worst.step}, the module gives {worst.wanted:.9g} "

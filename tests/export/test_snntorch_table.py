@@ -267,6 +267,17 @@ def top_down(net: Any, x: torch.Tensor) -> torch.Tensor:
     return torch.stack(rows)
 
 
+def loop_entered_late(net: Any, x: torch.Tensor) -> torch.Tensor:
+    """The second layer has a way in of its own, and leads back to the first."""
+    late, rows = torch.zeros(x.shape[1], 4), []
+    for step in range(len(x)):
+        first = net.l1(net.fc1(x[step]) + late)
+        second = net.l2(net.skip(x[step]) + net.fc2(first))
+        late = net.back(second)
+        rows.append(second)
+    return torch.stack(rows)
+
+
 def late_skip(net: Any, x: torch.Tensor) -> torch.Tensor:
     """What the first layer sent a step ago goes past the second."""
     before, rows = torch.zeros(x.shape[1], 4), []
@@ -934,6 +945,16 @@ CASES: dict[str, Case] = {
         lambda: Net(top_down, fc1=fc(), l1=zero(), fc2=fc(), l2=lif(), back=fc()),
         loops=True,
         kinds=(Affine, LIF, Affine, LI, Threshold, Scale, Linear),
+    ),
+    "loop_entered_late": Case(
+        lambda: Net(
+            loop_entered_late,
+            **{name: fc() for name in ("fc1", "fc2", "skip", "back")},
+            l1=zero(),
+            l2=zero(),
+        ),
+        loops=True,
+        kinds=(Affine, LIF, Affine, Affine, LIF, Affine),
     ),
     "loop_late_skip": Case(
         lambda: Net(late_skip, fc1=fc(), l1=zero(), fc2=fc(), l2=zero(), skip=fc()),

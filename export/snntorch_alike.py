@@ -90,10 +90,11 @@ class Likeness:
         if isinstance(later, Call) and op(later) == "add" and len(later.args) == 2:
             left, right = later.args
             for rest, kept in ((left, right), (right, left)):
-                silent = self._silent(rest, j)
-                if silent is not None and self.is_same(first, 0, kept, j):
-                    self._note_absent(rest, silent)
-                    return True
+                if isinstance(rest, Value) and self.is_same(first, 0, kept, j):
+                    silent = self._silent(rest, j)
+                    if silent is not None:
+                        self._note_absent(rest, silent)
+                        return True
         silent = self._silent(later, j)
         if silent is None or not isinstance(first, torch.Tensor):
             return False

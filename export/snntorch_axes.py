@@ -13,6 +13,14 @@ from spikewright.export.snntorch_signal import Signal
 from spikewright.export.snntorch_sums import Lowering
 from spikewright.export.snntorch_tape import Call, with_values
 
+MOVES = (
+    *("view", "reshape", "flatten", "transpose", "permute", "movedim", "moveaxis"),
+    *("swapaxes", "swapdims", "squeeze", "unsqueeze", "unflatten", "ravel", "view_as"),
+    *("reshape_as", "t", "T", "mT", "contiguous", "clone", "detach", "requires_grad_"),
+    *("flip", "roll", "squeeze_", "unsqueeze_", "t_", "detach_", "__getitem__"),
+)
+"""functions that may put numbers into other places, and change none"""
+
 
 def rearranged(lowering: Lowering, call: Call) -> Signal:
     """Let a function move places instead of numbers.

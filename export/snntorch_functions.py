@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from spikewright.errors import GraphError
-from spikewright.export.snntorch_axes import rearranged, summed_axes
+from spikewright.export.snntorch_axes import MOVES, rearranged, summed_axes
 from spikewright.export.snntorch_maps import linear
 from spikewright.export.snntorch_signal import Signal, numbers
 from spikewright.export.snntorch_steps import op
@@ -91,12 +91,6 @@ def _dropout(lowering: Lowering, call: Call) -> Signal:
 
 # --- what there is -------------------------------------------------------------------
 
-_MOVES = (
-    *("view", "reshape", "flatten", "transpose", "permute", "movedim", "moveaxis"),
-    *("swapaxes", "swapdims", "squeeze", "unsqueeze", "unflatten", "ravel", "view_as"),
-    *("reshape_as", "t", "T", "mT", "contiguous", "clone", "detach", "requires_grad_"),
-    *("flip", "roll", "squeeze_", "unsqueeze_", "t_", "detach_"),
-)
 _CASTS = ("to", "float", "double", "type", "type_as", "cpu", "cuda")
 _FUNCTIONS: Mapping[str, Handler] = {
     "add": add,
@@ -110,13 +104,13 @@ _FUNCTIONS: Mapping[str, Handler] = {
     "sum": summed_axes,
     "mean": summed_axes,
     "dropout": _dropout,
-    **dict.fromkeys(_MOVES, rearranged),
+    **dict.fromkeys(MOVES, rearranged),
     **dict.fromkeys(_CASTS, _same),
 }
 _CURES: Mapping[str, str] = {
     "stack": "return the steps stacked, and nothing made of all of them",
     "cat": "use a linear layer for each part, and add what they give",
-    "__getitem__": "to select, use a linear layer with weights 0 and 1",
+    "select": "to select, use a linear layer with weights 0 and 1",
     "softmax": "use spike-driven attention, which needs none",
     "bmm": "use spike-driven attention, without products of numbers",
     "scaled_dot_product_attention": "use spike-driven attention",

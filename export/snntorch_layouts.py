@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from spikewright.export.snntorch_axes import MOVES
 from spikewright.export.snntorch_body import Body
 from spikewright.export.snntorch_signal import channels_first, in_order
-from spikewright.export.snntorch_steps import Step
+from spikewright.export.snntorch_steps import Step, op
 from spikewright.export.snntorch_tape import Argument
 from spikewright.values import IntArray, Shape
 
@@ -41,12 +42,20 @@ def _options(body: Body, name: str) -> list[Layout]:
     found = [(in_order(shape), shape)]
     if len(shape) > 1:
         found.append(channels_first(shape))
+    for made in _reshaped(body, name):
+        if len(made) > 1 and np.prod(made) == np.prod(shape):
+            found.append((in_order(made).reshape(shape), made))
+    unique = {(each.tobytes(), size): (each, size) for each, size in found}
+    return list(unique.values())
+
+
+def _reshaped(body: Body, name: str) -> Iterator[Shape]:
+    """Yield the shapes of one sample that an Input goes through before any layer."""
+    moved: set[int] = set()
     for call in body.steps.tape.calls:
         source = body.steps.resolved(call.args[0]) if call.args else None
         whole = source.source if isinstance(source, Step) else source
-        made = tuple(call.shape[1:])
-        if isinstance(whole, Argument) and whole.name == name and len(made) > 1:
-            if np.prod(made) == np.prod(shape):
-                found.append((in_order(made).reshape(shape), made))
-    unique = {(each.tobytes(), size): (each, size) for each, size in found}
-    return list(unique.values())
+        is_input = isinstance(whole, Argument) and whole.name == name
+        if op(call) in MOVES and (is_input or id(source) in moved):
+            moved.add(id(call))
+            yield tuple(call.shape[1:])

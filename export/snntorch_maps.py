@@ -115,8 +115,6 @@ def convolution(
 
 def scaled(sketch: Sketch, name: str, signal: Signal, factor: FloatArray) -> Signal:
     """Multiply by a constant that fits torch's shape."""
-    if np.all(factor == 1):
-        return signal
     source = sketch.add_map(name, n.Scale(signal.laid_out(factor)), signal)
     constant = None if signal.constant is None else signal.constant * factor
     bare = Signal((source,), signal.places, signal.shape)

@@ -16,13 +16,14 @@ from spikewright.export.snntorch_functions import lower_function, training
 from spikewright.export.snntorch_layers import Matrices, Scale
 from spikewright.export.snntorch_maps import (
     Window,
+    check_axes,
     convolution,
     linear,
     scaled,
     window_of,
 )
 from spikewright.export.snntorch_pools import normalized, pooled
-from spikewright.export.snntorch_signal import Signal, in_order, numbers
+from spikewright.export.snntorch_signal import Signal, numbers, plain
 from spikewright.export.snntorch_sketch import Sketch
 from spikewright.export.snntorch_sums import Lowering
 from spikewright.export.snntorch_tape import Call, taken
@@ -64,17 +65,20 @@ def _one_to_one(sketch: Sketch, name: str, layer: Any, signal: Signal) -> Signal
 
 
 def _scale(sketch: Sketch, name: str, layer: Any, signal: Signal) -> Signal:
-    values = numbers(layer.weight)
-    source = sketch.add_map(name, n.Scale(values), signal)
-    return Signal((source,), signal.places, signal.shape)
+    return scaled(sketch, name, signal, numbers(layer.weight).astype(np.float64))
 
 
 def _matrices(sketch: Sketch, name: str, layer: Any, signal: Signal) -> Signal:
+    check_axes(name, signal)
     weight, bias = numbers(layer.weight), _maybe(layer.bias)
-    node = n.Linear(weight) if bias is None else n.Affine(weight, bias)
-    source = sketch.add_map(name, node, signal)
-    shape = weight.shape[:-1]
-    return Signal((source,), in_order(shape), shape)
+    late = signal.is_lagging
+    node: n.Node = n.Linear(weight)
+    if bias is not None and not late:
+        node = n.Affine(weight, bias)
+    made = plain(sketch.add_map(name, node, signal), weight.shape[:-1])
+    if signal.constant is not None:
+        made = made.plus(np.matmul(weight, signal.constant[..., np.newaxis])[..., 0])
+    return made.plus(bias if late else None)
 
 
 # --- pools ---------------------------------------------------------------------------

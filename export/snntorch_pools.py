@@ -20,7 +20,7 @@ from spikewright.export.snntorch_signal import (
     in_order,
     plain,
 )
-from spikewright.export.snntorch_sketch import WITH_BIAS, Sketch
+from spikewright.export.snntorch_sketch import Sketch, takes_bias
 from spikewright.values import FloatArray, Shape
 
 
@@ -59,9 +59,7 @@ def _folded(sketch: Sketch, signal: Signal, gain: FloatArray) -> Signal | None:
         return None
     source, factor = signal.sources[0], by_channel[:, 0]
     node = sketch.nodes.get(source.node)
-    if not source.is_sole or not isinstance(node, WITH_BIAS):
-        return None
-    if node.weight.shape[0] != len(factor) or node.weight.ndim != gain.ndim + 1:
+    if not source.is_sole or node is None or not takes_bias(node, gain.shape):
         return None
     each = factor.reshape(-1, *(1 for _ in node.weight.shape[1:]))
     if isinstance(node, n.Linear):

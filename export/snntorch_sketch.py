@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 import numpy as np
 
@@ -15,7 +16,9 @@ from spikewright.export.snntorch_signal import Signal, Source
 from spikewright.graph import Edge, Graph, Stage, unique_name
 
 Pair = tuple[str, str]
-WITH_BIAS = (n.Affine, n.Linear, n.Conv1d, n.Conv2d)
+WithBias = n.Affine | n.Linear | n.Conv1d | n.Conv2d
+_WEIGHT_AXES = {n.Affine: 2, n.Linear: 2, n.Conv1d: 3, n.Conv2d: 4}
+"""of weights with one bias for each of their first axis"""
 
 
 @dataclass(eq=False)
@@ -107,7 +110,7 @@ class Sketch:
     def _bias(self, name: str, values: n.FloatArray) -> bool:
         """Add values to the bias of a map, if it has one value for each channel."""
         node = self.nodes.get(name)
-        if not isinstance(node, WITH_BIAS) or node.weight.ndim != values.ndim + 1:
+        if node is None or not takes_bias(node, values.shape):
             return False
         by_channel = values.reshape(len(values), -1)
         if np.any(by_channel != by_channel[:, :1]):
@@ -148,11 +151,15 @@ class Sketch:
         for name, each in sources.items():
             for source in each:
                 start = source.node
-                if source.lag and start not in _behind(name, following):
-                    start = self._delay(start, delayed, edges)
-                    edges[start, name] = 0
-                else:
-                    edges[start, name] = source.lag
+                late = source.lag
+                if late and start not in _behind(name, following):
+                    start, late = self._delay(start, delayed, edges), 0
+                if (start, name) in edges:
+                    raise GraphError(
+                        f"edge {start} -> {name}: two ways, one of them a step late, "
+                        "and NIR has one edge for both; put a layer on one of them"
+                    )
+                edges[start, name] = late
         return edges
 
     def _delay(self, name: str, delayed: dict[str, str], edges: dict[Pair, int]) -> str:
@@ -165,9 +172,14 @@ class Sketch:
         return delayed[name]
 
 
-def with_bias(
-    node: n.Affine | n.Linear | n.Conv1d | n.Conv2d, values: n.FloatArray
-) -> n.Affine | n.Conv1d | n.Conv2d:
+def takes_bias(node: n.Node, shape: n.Shape) -> TypeGuard[WithBias]:
+    """Say whether a map has one bias a channel for what it gives, of `shape`."""
+    if not isinstance(node, WithBias):
+        return False
+    return node.weight.ndim == _WEIGHT_AXES[type(node)] == len(shape) + 1
+
+
+def with_bias(node: WithBias, values: n.FloatArray) -> n.Affine | n.Conv1d | n.Conv2d:
     """Return a map with `values` (targets,) added to its bias."""
     if isinstance(node, n.Linear):
         return n.Affine(node.weight, values)
@@ -176,7 +188,7 @@ def with_bias(
 
 def _narrowed(node: n.Node) -> n.Node:
     """Keep weights and biases as float32 where that holds them exactly."""
-    if not isinstance(node, WITH_BIAS):
+    if not isinstance(node, WithBias):
         return node
     if isinstance(node, n.Linear):
         return n.Linear(_narrow(node.weight))

@@ -99,8 +99,9 @@ class _Speller:
                 "allowed: finite, 1 or more; choose larger R or C, or use Leaky"
             )
         gain = numbers(layer.R).astype(np.float64) / steps
-        name = self.neuron.part("scale")
-        signal = scaled(self.sketch, name, self.signal, gain)
+        signal, name = self.signal, self.neuron.part("scale")
+        if np.any(gain != 1):
+            signal = scaled(self.sketch, name, signal, gain)
         tau = self.signal.laid_out(steps)
         decay = 1.0 - 1.0 / tau
         self.leaky(signal, _Filter(decay, tau * self.sketch.dt_s, tau))

@@ -33,6 +33,7 @@ _ELEMENTWISE = {
 }
 """functions and layers that take each number on its own"""
 _OVER_THE_LAST_AXIS = {"linear", "Linear"}
+_MOVED = {"transpose", "movedim", "moveaxis", "swapaxes", "swapdims", "permute", "t"}
 _SPELLINGS = {
     **{name: "add" for name in ("add_", "__add__", "__radd__", "__iadd__")},
     **{name: "sub" for name in ("sub_", "__sub__", "__isub__", "subtract")},
@@ -126,6 +127,8 @@ class Steps:
             return Step(shape, value, axis, index % value.shape[axis])
         if isinstance(value, Call) and op(value) == "stack":
             return _row(value, axis, index)
+        if isinstance(value, Call) and op(value) in _MOVED:
+            return self._slice_moved(value, axis, index)
         if not isinstance(value, Call) or not _commutes(value, axis):
             raise _no_steps(value)
 
@@ -137,6 +140,20 @@ class Steps:
         args = tuple(_constant_part(each, value, axis, index) for each in args)
         name, run, path = value.name, value.run, value.path
         return Call(shape, name, run, args, kwargs, path, value.layer)
+
+    def _slice_moved(self, value: Call, axis: int, index: int) -> Any:
+        """Return one step of a tensor whose axes were moved: they are moved back.
+
+        Only where the other axes then lie as before.
+        """
+        before = value.args[0]
+        marked = torch.empty(tuple(range(2, 2 + len(before.shape))))
+        moved = value.run(marked, *value.args[1:], **value.kwargs).shape
+        order = [size - 2 for size in moved]
+        rest = [each for each in order if each != order[axis]]
+        if rest != sorted(rest):
+            raise _no_steps(value)
+        return self.at(before, order[axis], index)
 
     def time_axis(self, value: Any) -> int | None:
         """Return along which axis a value holds the steps, if it does."""

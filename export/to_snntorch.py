@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import torch
@@ -52,11 +51,16 @@ class _Part:
     """of the node"""
     module: str
     """of the module, or nothing"""
-    node: n.Node
     sources: tuple[tuple[str, int], ...]
     """what flows in, and how many steps late"""
+    shape: n.Shape
+    """of what the node sends"""
+    states: int = 0
+    """of a neuron: its potential, and a current if it has one"""
+    spikes: str = ""
+    """under which name a neuron sends its spikes, if it does"""
     potential: str = ""
-    """name of the node that sends the potential of a soft-reset neuron"""
+    """under which name a neuron sends its potential, if it does"""
 
 
 class NirNetwork(nn.Module):
@@ -118,24 +122,20 @@ class NirNetwork(nn.Module):
     ) -> None:
         """Let a node take what flows in, and send."""
         a = self._taken(part, sent, before)
-        if isinstance(part.node, n.SpikingNeurons | n.Integrators):
-            neuron = self.get_submodule(part.module)
+        if part.states:
             a = a + self.biases[part.module] if part.module in self.biases else a
-            count = 2 if np.any(part.node.current_decay) else 1
-            state = states.get(part.name, (torch.zeros_like(a),) * count)
-            spikes, *state_after = neuron(a, *state)
-            states[part.name] = tuple(state_after)
-            potential = state_after[-1]
-            if part.module in self.gains:
-                potential = potential * self.gains[part.module]
-            graded = isinstance(part.node, n.Integrators)
-            sent[part.name] = potential if graded else spikes
+            state = states.get(part.name, (torch.zeros_like(a),) * part.states)
+            spikes, *after = self.get_submodule(part.module)(a, *state)
+            states[part.name] = tuple(after)
+            gain = self.gains[part.module] if part.module in self.gains else None
+            if part.spikes:
+                sent[part.spikes] = spikes
             if part.potential:
-                sent[part.potential] = potential
-        elif isinstance(part.node, n.Flatten):
-            sent[part.name] = a.reshape(len(a), *part.node.target_shape)
+                sent[part.potential] = after[-1] if gain is None else after[-1] * gain
+        elif part.module:
+            sent[part.name] = self.get_submodule(part.module)(a)
         else:
-            sent[part.name] = self.get_submodule(part.module)(a) if part.module else a
+            sent[part.name] = a.reshape(len(a), *part.shape)
 
     def _taken(self, part: _Part, sent: Tensors, before: Tensors) -> torch.Tensor:
         """Sum what flows in, in the order of the edges; nothing late at first."""
@@ -171,15 +171,18 @@ class NirNetwork(nn.Module):
         self, graph: Graph, discrete: Graph, name: str, making: Making
     ) -> _Part:
         node, original = discrete.nodes[name], graph.nodes[name]
+        sources, shape = _sources(discrete, name), self._shapes[name]
         if isinstance(node, n.SpikingNeurons | n.Integrators):
-            made: Any = neurons(name, node, making)
-        else:
-            delay_s = original.delay_s if isinstance(original, n.Delay) else None
-            made = layer(name, node, delay_s, making)
-        module = self._add(name, made) if made is not None else ""
-        if isinstance(node, n.SpikingNeurons | n.Integrators):
+            module = self._add(name, neurons(name, node, making))
             self._add_constants(module, node, making)
-        return _Part(name, module, node, _sources(discrete, name))
+            states = 2 if np.any(node.current_decay) else 1
+            is_graded = isinstance(node, n.Integrators)
+            sent = ("", name) if is_graded else (name, "")
+            return _Part(name, module, sources, shape, states, *sent)
+        delay_s = original.delay_s if isinstance(original, n.Delay) else None
+        made = layer(name, node, delay_s, making)
+        module = "" if made is None else self._add(name, made)
+        return _Part(name, module, sources, shape)
 
     def _soft(
         self, discrete: Graph, spiking: str, loop: tuple[str, str], making: Making
@@ -193,7 +196,8 @@ class NirNetwork(nn.Module):
         module = self._add(spiking, made)
         self._add_constants(module, node, making)
         sources = tuple(s for s in _sources(discrete, membrane) if s[0] != back)
-        return _Part(spiking, module, fires, sources, membrane)
+        shape = self._shapes[spiking]
+        return _Part(spiking, module, sources, shape, 1, spiking, membrane)
 
     def _add(self, name: str, made: nn.Module) -> str:
         """Add a module under the name of its node, or one near it."""

@@ -278,6 +278,16 @@ def loop_entered_late(net: Any, x: torch.Tensor) -> torch.Tensor:
     return torch.stack(rows)
 
 
+def late_gate(net: Any, x: torch.Tensor) -> torch.Tensor:
+    """A gate over all tokens, which lets the next step's currents through."""
+    late, rows = torch.zeros(x.shape[1], 1, 4), []
+    for step in range(len(x)):
+        h = net.l1(net.fc1(x[step]) + late)
+        late = net.gate(h.sum(1, keepdim=True))
+        rows.append(net.l2(net.fc2(h)))
+    return torch.stack(rows)
+
+
 def late_skip(net: Any, x: torch.Tensor) -> torch.Tensor:
     """What the first layer sent a step ago goes past the second."""
     before, rows = torch.zeros(x.shape[1], 4), []
@@ -675,6 +685,10 @@ CASES: dict[str, Case] = {
         lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(fc()), zero()),
         kinds=(Affine, LIF),
     ),
+    "weight_norm_by_hook": Case(
+        lambda: nn.Sequential(nn.utils.weight_norm(fc()), zero()),
+        kinds=(Affine, LIF),
+    ),
     "matmul_of_a_parameter": Case(
         lambda: Constant(lambda net, x: net.l1(x @ net.shift), 4, 3, l1=zero(0.9)),
         kinds=(Linear, LIF),
@@ -781,7 +795,7 @@ CASES: dict[str, Case] = {
     # --- axes ------------------------------------------------------------------------
     "view_into_rows": Case(
         lambda: Net(
-            lambda net, x: net.l0(net.c(x.view(x.size(0), 1, 3, 4))),
+            lambda net, x: net.l0(net.c(x.view(x.size(0), 3, 4)[:, None])),
             c=strong(nn.Conv2d(1, 2, 2)),
             l0=zero(),
         ),
@@ -843,6 +857,30 @@ CASES: dict[str, Case] = {
         lambda: Net(
             lambda net, x: net.l1(net.fc1(net.l0(net.fc0(x)).mean(dim=1))),
             **three_layers(),
+        ),
+        shape=(5, 4),
+        layout="tokens",
+        kinds=(Conv1d, LIF, Linear, Flatten, Affine, LIF),
+    ),
+    "tokens_averaged_and_normed": Case(
+        lambda: Net(
+            lambda net, x: net.l1(net.norm(net.fc0(x).mean(dim=1))),
+            fc0=fc(4, 3),
+            norm=normed(nn.BatchNorm1d(3)),
+            l1=zero(),
+        ),
+        shape=(5, 4),
+        layout="tokens",
+        kinds=(Conv1d, Linear, Scale, LIF, Flatten),
+    ),
+    "tokens_shifted_and_averaged": Case(
+        lambda: Constant(
+            lambda net, x: net.l1(net.fc1((net.l0(net.fc0(x)) + net.shift).mean(1))),
+            *(5, 4),
+            fc0=fc(),
+            l0=zero(),
+            fc1=fc(),
+            l1=zero(),
         ),
         shape=(5, 4),
         layout="tokens",
@@ -946,6 +984,15 @@ CASES: dict[str, Case] = {
         loops=True,
         kinds=(Affine, LIF, Affine, LI, Threshold, Scale, Linear),
     ),
+    "loop_with_late_matrices": Case(
+        lambda: Net(
+            late_gate, fc1=fc(), fc2=fc(), l1=zero(), gate=zero(), l2=zero(0.5)
+        ),
+        shape=(5, 4),
+        loops=True,
+        layout="tokens",
+        kinds=(Conv1d, LIF, Linear, LIF, Conv1d, Linear, LIF),
+    ),
     "loop_entered_late": Case(
         lambda: Net(
             loop_entered_late,
@@ -990,8 +1037,8 @@ def sample_of(case: Case) -> Any:
 
 
 def in_float64(module: nn.Module) -> nn.Module:
-    """Return a copy with float64 parameters, and spikes that keep their type."""
-    made = copy.deepcopy(module).double()
+    """Return a module with float64 parameters, and spikes that keep their type."""
+    made = module.double()
     for each in made.modules():
         if isinstance(each, snn.SpikingNeuron):
             each.spike_grad = lambda v: (v > 0).to(v.dtype)

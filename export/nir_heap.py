@@ -29,8 +29,6 @@ _LOCAL = struct.Struct("<8xQQQ")
 _FREE = struct.Struct("<Q")
 """offset of the next free block; its size follows"""
 _LOCAL_START = b"HEAP\x00\x00\x00\x00"
-_LAST = 1
-"""the offset that means: no further free block"""
 
 
 def check_heaps(path: Path) -> None:
@@ -84,9 +82,10 @@ def _check_local(path: Path, content: mmap.mmap, start: int) -> None:
         raise _damaged(path, start)
     size, free, data = _LOCAL.unpack_from(content, start)
     seen: set[int] = set()
-    while free != _LAST:
-        inside = free + _FREE.size <= size and data + free + _FREE.size <= len(content)
-        if free in seen or not inside:
+    # A list that leads outside is an error to the library itself, if it ever reads
+    # it: files that were edited in place keep such heaps, and never do.
+    while free + _FREE.size <= size and data + free + _FREE.size <= len(content):
+        if free in seen:
             raise _damaged(path, start)
         seen.add(free)
         (free,) = _FREE.unpack_from(content, data + free)

@@ -51,7 +51,8 @@ def lower_body(body: Body, *, dt_s: float, odd_spikes: Mapping[str, str]) -> Exp
         try:
             return _spelled(body, dt_s, odd_spikes, chosen)
         except AxesError as error:
-            first = first or error
+            # Its traceback would keep the weights of this attempt in memory.
+            first = first or error.with_traceback(None)
     assert first is not None  # noqa: S101 - there is at least one layout
     raise first
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -126,10 +128,15 @@ def _changes(call: Call) -> GraphError:
 
 @dataclass
 class _Known:
-    """A tensor and what it is; it lives as long as the tape, so that its id does."""
+    """A tensor and what it is; forgotten when the tensor dies, and its id with it."""
 
-    tensor: torch.Tensor
+    tensor: weakref.ref[torch.Tensor]
     value: Value
+
+
+def _forget(known: dict[int, _Known], key: int, died: weakref.ref[Any]) -> None:
+    if key in known and known[key].tensor is died:
+        del known[key]
 
 
 class _Recorder(Float64):
@@ -143,7 +150,9 @@ class _Recorder(Float64):
 
     def know(self, tensor: torch.Tensor, value: Any) -> Any:
         """Remember what a tensor is; return `value`."""
-        self._known[id(tensor)] = _Known(tensor, value)
+        key = id(tensor)
+        forget = partial(_forget, self._known, key)
+        self._known[key] = _Known(weakref.ref(tensor, forget), value)
         return value
 
     def seen(self, held: Any) -> Any:
@@ -225,9 +234,10 @@ class _Recorder(Float64):
         if name in _KEEPS_VALUES or not isinstance(written, torch.Tensor):
             return
         memory = written.untyped_storage().data_ptr()
-        for known in self._known.values():
-            if known.tensor is not written:
-                if known.tensor.untyped_storage().data_ptr() == memory:
+        for known in list(self._known.values()):
+            tensor = known.tensor()
+            if tensor is not None and tensor is not written:
+                if tensor.untyped_storage().data_ptr() == memory:
                     known.value = Stale(known.value.shape)
 
     def _write_row(self, args: tuple[Any, ...], seen: tuple[Any, ...]) -> None:

@@ -119,8 +119,10 @@ class _Run:
     """by Input: (steps, *input shape)"""
     states: dict[str, State]
     """the neurons as they are now"""
-    sent: dict[str, list[Signal]]
-    """what each node sent at steps 0, 1, …"""
+    sent: dict[str, dict[int, Signal]]
+    """what each node sent, by step, as long as another node may need it"""
+    read: dict[str, list[Signal]]
+    """what spiking neurons and Outputs sent in their own windows"""
     probe: Probe
 
 
@@ -133,21 +135,30 @@ class _Result:
 
 
 def _run_sample(plan: Plan, sample: Signals, probe: Probe) -> _Result:
-    """Run all steps, then read each population in its own window."""
-    run = _Run(sample, {}, {name: [] for name in plan.order}, probe)
+    """Run all steps, and read each population in its own window."""
+    sent: dict[str, dict[int, Signal]] = {name: {} for name in plan.order}
+    run = _Run(sample, {}, sent, {name: [] for name in plan.reads}, probe)
     for t in range(plan.total):
         for name in plan.order:
             a = _worked_on(plan, run, name, t)
-            run.sent[name].append(_step(plan, run, name, a, t))
-    read = {
-        name: np.stack(run.sent[name][late : late + plan.steps])
-        for name, late in plan.reads.items()
-    }
+            run.sent[name][t] = _step(plan, run, name, a, t)
+            run.sent[name].pop(t - plan.keeps[name], None)
+            _read(plan, run, name, t)
+    read = {name: np.stack(each) for name, each in run.read.items()}
     outputs = plan.graph.outputs
     return _Result(
-        {k: v.astype(np.uint8) for k, v in read.items() if k not in outputs},
+        {name: each for name, each in read.items() if name not in outputs},
         {k: node.scale * read[k].astype(np.float64) for k, node in outputs.items()},
     )
+
+
+def _read(plan: Plan, run: _Run, name: str, t: int) -> None:
+    """Keep what a node sent at step t if that is in its window; spikes as uint8."""
+    late = plan.reads.get(name, plan.total)
+    if late <= t < late + plan.steps:
+        sent = run.sent[name][t]
+        is_output = name in plan.graph.outputs
+        run.read[name].append(sent if is_output else sent.astype(np.uint8))
 
 
 def _worked_on(plan: Plan, run: _Run, name: str, t: int) -> Signal:

@@ -30,6 +30,8 @@ class Plan:
     """shape of the sum that each node takes"""
     waits: Mapping[str, int]
     """how many steps ago a node took what it works on"""
+    keeps: Mapping[str, int]
+    """for how many steps what a node sent may still be taken, its own included"""
     reads: Mapping[str, int]
     """spiking neurons and Outputs, and their arrival"""
     dtype: type[np.generic]
@@ -56,13 +58,26 @@ def make_plan(graph: Graph, steps: int) -> Plan:
     into = {name: graph.into(name) for name in order}
     takes = _shapes(graph, order)
     dtype = np.int64 if graph.stage is Stage.QUANTIZED else np.float64
-    return Plan(graph, steps, steps + late, order, into, takes, waits, reads, dtype)
+    keeps = {name: _keeps(graph, name, waits) for name in order}
+    total = steps + late
+    return Plan(graph, steps, total, order, into, takes, waits, keeps, reads, dtype)
 
 
 def _waits(node: n.Node, *, timed: bool) -> int:
     if isinstance(node, n.DelaySteps):
         return int(np.min(node.steps))
     return int(timed and isinstance(node, n.SYNAPSES))
+
+
+def _keeps(graph: Graph, name: str, waits: Mapping[str, int]) -> int:
+    late = [0]
+    for edge in graph.out_of(name):
+        target = graph.nodes[edge.target]
+        wait = waits[edge.target]
+        if isinstance(target, n.DelaySteps):
+            wait = int(np.max(target.steps))
+        late.append(edge.delay + wait)
+    return 1 + max(late)
 
 
 def _arrival(graph: Graph, name: str) -> int:

@@ -1,9 +1,9 @@
 """How long and how large is an export? `python benchmarks/export.py`.
 
-A student as large as BERT: 12 layers, 768 channels, spike-driven attention, perceptrons of
-3,072, skips, 85 million weights, 16 tokens. Each way in a process of its own, so that its
-peak memory is its own: the module as it is trained (states in its neurons, one step a
-call), exported with its proof and without.
+A student as large as BERT: 12 layers, 768 channels, spike-driven attention, perceptrons
+of 3,072, skips, 85 million weights, 16 tokens. Each way in a process of its own, so
+that its peak memory is its own: the module as it is trained (states in its neurons, one
+step a call), exported with its proof and without.
 """
 
 from __future__ import annotations
@@ -96,11 +96,12 @@ def main() -> None:
         command = [sys.executable, __file__, way]
         done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
         found = json.loads(done.stdout)
+        ratio = found["export_s"] / found["forward_s"]
         print(
             f"{way}: {found['weights_mb']:.0f} MB of float32 weights, {found['nodes']} "
-            f"nodes: {found['export_s']:.1f} s ({found['export_s'] / found['forward_s']:.0f}"
-            f" x one step of the module), and {found['write_s']:.1f} s to write; "
-            f"{found['peak']:.2f} x its weights in memory beside the module"
+            f"nodes: {found['export_s']:.1f} s ({ratio:.0f} x one step of the module), "
+            f"and {found['write_s']:.1f} s to write; {found['peak']:.2f} x its weights "
+            "in memory beside the module"
         )
 
 

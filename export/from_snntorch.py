@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal, get_args
 
@@ -13,15 +14,27 @@ from torch import nn
 from spikewright.errors import GraphError, InputError
 from spikewright.export.snntorch_body import Body, find_body
 from spikewright.export.snntorch_float64 import wide
-from spikewright.export.snntorch_graph import lower_body
+from spikewright.export.snntorch_graph import Export, lower_body
 from spikewright.export.snntorch_portable import make_portable
 from spikewright.export.snntorch_record import record
 from spikewright.export.snntorch_twin import make_twin
+from spikewright.export.snntorch_verify import Proof
 from spikewright.export.snntorch_verify import verify as prove
 from spikewright.graph import Graph
 
 Dialect = Literal["chip", "portable"]
 Sample = torch.Tensor | Sequence[Any] | Mapping[str, Any]
+STAGES = ("record", "spell", "prove")
+"""of an export, in their order"""
+
+
+@dataclass(frozen=True, eq=False)
+class ProvenGraph:
+    """A CONTINUOUS graph, and what shows that it fires as its module."""
+
+    graph: Graph
+    proof: Proof | None
+    """None if none was wanted"""
 
 
 def export_snntorch(
@@ -55,6 +68,37 @@ def export_snntorch(
         ExportMismatchError: a spike differs, so there is no graph.
         InputError: the module cannot run the sample.
     """
+    return export_proven(
+        module, sample, dt_s=dt_s, dialect=dialect, verify=verify, outputs=outputs
+    ).graph
+
+
+def export_proven(
+    module: nn.Module,
+    sample: Sample,
+    *,
+    dt_s: float,
+    dialect: Dialect = "chip",
+    verify: bool = True,
+    outputs: Sequence[int | str] | None = None,
+    on_stage: Callable[[str], None] = lambda stage: None,
+) -> ProvenGraph:
+    """Do as `export_snntorch`, and return what was proven, too.
+
+    Args:
+        module: as there, and what follows, too.
+        sample: as there.
+        dt_s: as there.
+        dialect: as there.
+        verify: as there.
+        outputs: as there.
+        on_stage: called with each of `STAGES` when it begins.
+
+    Raises:
+        GraphError: as there.
+        ExportMismatchError: as there.
+        InputError: as there.
+    """
     if dialect not in get_args(Dialect):
         raise InputError(
             f"dialect '{dialect}': must be one of {', '.join(get_args(Dialect))}"
@@ -62,21 +106,29 @@ def export_snntorch(
     if not (isfinite(dt_s) and dt_s > 0):
         raise GraphError(f"time step {dt_s} s; allowed: finite and above 0")
     arguments = _arguments(module, sample)
+    on_stage("record")
     twin = make_twin(module)
     body = find_body(record(twin, arguments), outputs)
     _check_samples(body)
+    on_stage("spell")
     export = lower_body(body, dt_s=dt_s, odd_spikes=twin.odd_spikes)
     if dialect == "portable":
         export = make_portable(export, dt_s=dt_s)
-    if verify:
-        prove(twin, body, export, arguments, dt_s=dt_s)
-    elif export.needs_proof:
+    if not verify:
+        _check_needs_no_proof(export)
+        return ProvenGraph(export.graph, None)
+    on_stage("prove")
+    proof = prove(twin, body, export, arguments, dt_s=dt_s)
+    return ProvenGraph(export.graph, proof)
+
+
+def _check_needs_no_proof(export: Export) -> None:
+    if export.needs_proof:
         raise GraphError(
             f"neuron '{export.needs_proof[0]}': subtracts its threshold without delay, "
             "which a graph does alike only as long as no v stays above its threshold; "
             "verify the export, or use reset_delay=True"
         )
-    return export.graph
 
 
 def _arguments(module: nn.Module, sample: Sample) -> dict[str, Any]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
-import torch
-from torch.nn import functional
 
 from spikewright import nodes as n
 from spikewright.errors import GraphError
 from spikewright.export.nir_shapes import ends, same_pads
+from spikewright.export.snntorch_constants import (
+    convolve_constant,
+    multiply_constant,
+)
 from spikewright.export.snntorch_signal import (
     AxesError,
     Signal,
@@ -197,7 +199,7 @@ def check_axes(name: str, signal: Signal) -> None:
 
 
 def _apply_linear(weight: FloatArray, x: FloatArray | None) -> FloatArray | None:
-    return None if x is None else x @ weight.T.astype(np.float64)
+    return None if x is None else multiply_constant(weight, x)
 
 
 def _apply_convolution(
@@ -206,15 +208,6 @@ def _apply_convolution(
     if x is None:
         return None
     wide = np.pad(x, [(0, 0), *window.padding])
-    convolve = functional.conv1d if len(window.stride) == 1 else functional.conv2d
-    made = convolve(
-        torch.from_numpy(wide)[None],
-        torch.from_numpy(weight.astype(np.float64)),
-        None,
-        window.stride,
-        0,
-        window.dilation,
-        window.groups,
+    return convolve_constant(
+        weight, wide, window.stride, window.dilation, window.groups
     )
-    found: FloatArray = made[0].numpy()
-    return found

@@ -12,6 +12,7 @@ from torch import nn
 
 from spikewright import nodes as n
 from spikewright.errors import GraphError
+from spikewright.export.snntorch_constants import multiply_constant
 from spikewright.export.snntorch_functions import lower_function, training
 from spikewright.export.snntorch_layers import Matrices, Scale
 from spikewright.export.snntorch_maps import (
@@ -77,7 +78,7 @@ def _matrices(sketch: Sketch, name: str, layer: Any, signal: Signal) -> Signal:
         node = n.Affine(weight, bias)
     made = plain(sketch.add_map(name, node, signal), weight.shape[:-1])
     if signal.constant is not None:
-        made = made.plus(np.matmul(weight, signal.constant[..., np.newaxis])[..., 0])
+        made = made.plus(multiply_constant(weight, signal.constant))
     return made.plus(bias if late else None)
 
 

@@ -23,7 +23,7 @@ from spikewright.errors import InputError, SpikewrightError
 from spikewright.export.snntorch_float64 import Float64, wide, widened
 from spikewright.export.snntorch_layers import Delay, Layer
 
-_STATES = ("spk", "syn", "syn_exc", "syn_inh", "mem")
+STATES = ("spk", "syn", "syn_exc", "syn_inh", "mem")
 """buffers in which snnTorch's neurons keep their state"""
 _SHARED = (nn.Linear, nn.Conv1d, nn.Conv2d)
 _TORCH_RAISES = (RuntimeError, TypeError, ValueError, IndexError, KeyError)
@@ -46,7 +46,7 @@ class Twin:
         """Forget every state: the next call starts from rest."""
         for each in self.module.modules():
             if isinstance(each, snntorch.SpikingNeuron):
-                for name in _STATES:
+                for name in STATES:
                     if name in each._buffers:
                         each._buffers[name] = torch.zeros(0, dtype=torch.float64)
             elif isinstance(each, Delay):

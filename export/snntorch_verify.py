@@ -22,6 +22,7 @@ from spikewright.export.snntorch_signal import Signal
 from spikewright.export.snntorch_twin import Twin
 from spikewright.graph import Graph
 from spikewright.simulate.reference import run_reference
+from spikewright.trace import SpikeTrace
 
 MOST_STEPS, FEWEST_STEPS = 16, 4
 """steps of a proof, unless the forward has its own"""
@@ -42,12 +43,33 @@ Array = npt.NDArray[Any]
 Arguments = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Proof:
+    """What was compared; nothing of it differed."""
+
+    trials: tuple[str, ...]
+    samples: int
+    """of all trials"""
+    steps: int
+    entries: int
+    """one for each spiking neuron, sample and step"""
+    spikes: int
+    """entries that are 1"""
+    values: int
+    """numbers at the Outputs"""
+    largest_difference: float
+    """of values: sums are in another order"""
+
+
 def verify(
     twin: Twin, body: Body, export: Export, arguments: Arguments, *, dt_s: float
-) -> None:
+) -> Proof:
     """Run the module and the graph on the sample, on spikes and on numbers.
 
     Spikes must be equal; real numbers in the Outputs too, but for rounding.
+
+    Returns:
+        What was compared.
 
     Raises:
         ExportMismatchError: they are not; names the first step and population.
@@ -55,8 +77,7 @@ def verify(
     forwards = 1 if body.is_reset else _steps(export.graph)
     trials = dict(_trials(body, arguments, forwards))
     runs = {label: run_module(twin, body, each) for label, each in trials.items()}
-    proof = _Proof(export, discretize(export.graph, dt_s=dt_s), runs)
-    proof.check()
+    return _Check(export, discretize(export.graph, dt_s=dt_s), runs).made()
 
 
 def _steps(graph: Graph) -> int:
@@ -113,31 +134,64 @@ class _Difference:
 
 
 @dataclass(frozen=True)
-class _Proof:
+class _Compared:
+    """The values of one population or Output."""
+
+    size: int
+    spikes: int
+    """of a population"""
+    largest: float
+    """difference"""
+    first: _Difference | None
+    """that is not allowed"""
+
+
+@dataclass(frozen=True)
+class _Check:
     """What the module did, to be compared with what the graph does."""
 
     export: Export
     graph: Graph
     runs: Mapping[str, Run]
 
-    def check(self) -> None:
+    def made(self) -> Proof:
         """Compare population by population; report the earliest step."""
-        trace = run_reference(self.graph, self._inputs())
-        found: list[_Difference] = []
+        inputs = self._inputs()
+        trace = run_reference(self.graph, inputs)
+        spikes, values = list(self._spikes(trace)), list(self._values(trace))
+        found = [each.first for each in (*spikes, *values) if each.first is not None]
+        if found:
+            raise self._mismatch(min(found, key=lambda each: each.step))
+        self._check_high()
+        samples, steps = next(iter(inputs.values())).shape[:2]
+        return Proof(
+            tuple(self.runs),
+            samples,
+            steps,
+            sum(each.size for each in spikes),
+            sum(each.spikes for each in spikes),
+            sum(each.size for each in values),
+            max((each.largest for each in values), default=0.0),
+        )
+
+    def _spikes(self, trace: SpikeTrace) -> Iterator[_Compared]:
         nodes = {s.sources[0].node: (p, s) for p, s in self.export.spikes.items()}
         for name in (name for name in self.export.graph.nodes if name in nodes):
             path, signal = nodes[name]
             wanted = self._joined(signal, [r.spikes[path] for r in self.runs.values()])
-            found += _differences(name, wanted, trace.spikes[name], 0.0)
+            yield _compared(name, wanted, trace.spikes[name], 0.0)
+
+    def _values(self, trace: SpikeTrace) -> Iterator[_Compared]:
         for index, (name, signal) in enumerate(self.export.outputs.items()):
             sent = [list(run.outputs.values())[index] for run in self.runs.values()]
             wanted = self._joined(signal, sent)
             allowed = TOLERANCE * max(1.0, float(np.abs(wanted).max()))
             got = trace.outputs[name]
             late = got.shape[1] - wanted.shape[1]
-            found += _differences(name, wanted, got[:, late:], allowed, late)
-        if found:
-            raise self._mismatch(min(found, key=lambda each: each.step))
+            yield _compared(name, wanted, got[:, late:], allowed, late)
+
+    def _check_high(self) -> None:
+        """Refuse neurons that subtract at once where snnTorch subtracts twice."""
         for label, run in self.runs.items():
             for path in self.export.needs_proof:
                 if path in run.stays_high:
@@ -199,15 +253,17 @@ def _into_graph(like: Signal, values: Array) -> Array:
     return flat.reshape(samples, steps, *like.shape)
 
 
-def _differences(
+def _compared(
     name: str, wanted: Array, got: Array, allowed: float, late: int = 0
-) -> list[_Difference]:
-    """Return the earliest difference, if there is any."""
-    wrong = np.abs(wanted - got) > allowed if allowed else wanted != got
-    places = np.argwhere(wrong)
+) -> _Compared:
+    """Compare values, and find the earliest difference if there is any."""
+    apart = np.abs(wanted - got) if allowed else wanted != got
+    places, largest = np.argwhere(~(apart <= allowed)), float(apart.max(initial=0))
+    spikes = 0 if allowed else int(np.count_nonzero(wanted))
     if not len(places):
-        return []
+        return _Compared(wanted.size, spikes, largest, None)
     sample, step, *neuron = map(int, places[np.argmin(places[:, 1])])
     where = (sample, step, *neuron)
     values = float(wanted[where]), float(got[where])
-    return [_Difference(step + late, name, sample, tuple(neuron), *values)]
+    first = _Difference(step + late, name, sample, tuple(neuron), *values)
+    return _Compared(wanted.size, spikes, largest, first)

@@ -36,7 +36,7 @@ MAY_BE_IMPORTED_BY = {
     "numpy": ("",),
     "onnx": ("export/onnx_",),
     "onnxruntime": ("export/onnx_export.py",),
-    "safetensors": ("train/",),
+    "safetensors": ("train/", "export/snntorch_files.py"),
     "scipy": ("src/spikewright/linear.py", "export/", "simulate/"),
     "snntorch": ("train/", *SNNTORCH),
     "tokenizers": ("export/",),

@@ -43,8 +43,20 @@ class OverflowDetectedError(SpikewrightError):
     """An integer state or sum left the register that it must fit."""
 
 
+class CountError(SpikewrightError, ValueError):
+    """A run holds work that cannot be counted, and all of it was asked for."""
+
+
 class ProfileError(SpikewrightError, ValueError):
     """A hardware profile is missing, unreadable or inconsistent."""
+
+
+class OverlapError(ProfileError):
+    """Two constants of one energy figure charge for the same thing."""
+
+
+class LimitsExceededError(SpikewrightError, ValueError):
+    """A network does not fit the chip that it is to be priced on."""
 
 
 class BackendMissingError(SpikewrightError):

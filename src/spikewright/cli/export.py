@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from spikewright.cli.common_arguments import STUDENT_DT_S
 from spikewright.errors import InputError
 from spikewright.export.deployment import write_deployment
 from spikewright.export.encoder import EncoderTables
@@ -19,21 +20,23 @@ from spikewright.train.to_graph import student_graph
 
 def run_export(args: Namespace) -> int:
     """Write the network, and all that the host needs unless only a .nir is wanted."""
-    student = load_student(args.checkpoint)
+    checkpoint = Path(args.target)
+    dt_s = STUDENT_DT_S if args.dt is None else args.dt
+    student = load_student(checkpoint)
     tokens = student.config.max_tokens if args.tokens is None else args.tokens
     if args.output.suffix == ".nir":
-        graph = student_graph(student, tokens=tokens, dt_s=args.dt)
-        write_nir(graph, args.output, dt_s=args.dt)
+        graph = student_graph(student, tokens=tokens, dt_s=dt_s)
+        write_nir(graph, args.output, dt_s=dt_s)
     else:
         graph = export_student(
-            student, args.checkpoint, args.output, tokens=tokens, dt_s=args.dt
+            student, checkpoint, args.output, tokens=tokens, dt_s=dt_s
         )
     summary = {
         "output": str(args.output),
         "nodes": len(graph.nodes),
         "edges": len(graph.edges),
         "tokens": tokens,
-        "dt_s": args.dt,
+        "dt_s": dt_s,
     }
     print(json.dumps(summary) if args.json else _sentence(summary))
     return 0

@@ -10,6 +10,7 @@ from spikewright.errors import InputError
 from spikewright.export.deployment import Deployment, read_deployment
 from spikewright.export.lower import lower
 from spikewright.export.nir_io import read_nir, read_nir_dt
+from spikewright.export.time_step import deduce_dt_s
 from spikewright.files import check_place, read_arrays, read_graph
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.inputs import Inputs
@@ -60,9 +61,16 @@ def read_network(
         if found is not None:
             return Network(graph, found, None)
     raise InputError(
-        f"{path}: does not say its time step; give --dt SECONDS "
-        "(snnTorch and SpikingJelly export with 1e-4)"
+        f"{path}: does not say its time step; give --dt SECONDS ({_hint(graph)})"
     )
+
+
+def _hint(graph: Graph) -> str:
+    """Say what the neurons point to, for the user to decide."""
+    found = deduce_dt_s(graph)
+    if found is None:
+        return "snnTorch and SpikingJelly export with 1e-4"
+    return f"its neurons look made for {found:g} s: every r is tau / {found:g} s"
 
 
 def _read_folder(path: Path, dt_s: float | None) -> Network:

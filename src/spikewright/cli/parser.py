@@ -8,13 +8,11 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from spikewright.cli.check_arguments import add_check
-from spikewright.cli.common_arguments import (
-    STUDENT_DT_S,
-    add_deadline,
-    add_network,
-)
+from spikewright.cli.common_arguments import add_deadline, add_network
 from spikewright.cli.convert_arguments import add_convert
+from spikewright.cli.export_arguments import add_export
 from spikewright.cli.lower_arguments import add_lower
+from spikewright.cli.profile_arguments import add_profile
 from spikewright.cli.progress import hush_libraries
 from spikewright.cli.simulate_arguments import add_simulate
 
@@ -30,8 +28,8 @@ def build_parser() -> ArgumentParser:
     parser.add_argument("--version", action="version", version=version)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for add in (
-        *(_demo, _train, _export, add_check, add_lower),
-        *(add_simulate, _report, _profile, add_convert, _doctor),
+        *(_demo, _train, add_export, add_check, add_lower),
+        *(add_simulate, _report, add_profile, add_convert, _doctor),
     ):
         verb = add(verbs)
         verb.add_argument(
@@ -93,37 +91,6 @@ def _train(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
     return verb
 
 
-def _export(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
-    def run(args: Namespace) -> int:
-        hush_libraries()
-        from spikewright.cli.export import run_export
-
-        return run_export(args)
-
-    verb = verbs.add_parser(
-        "export", help="turn a student checkpoint into a deployment folder"
-    )
-    verb.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
-    verb.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FOLDER|FILE.nir",
-        help="a deployment folder, or only the network if it ends in .nir",
-    )
-    verb.add_argument("--tokens", type=int, metavar="N", help="longest sentence")
-    verb.add_argument(
-        "--dt",
-        type=float,
-        default=STUDENT_DT_S,
-        metavar="SECONDS",
-        help="step (default 1e-4 s)",
-    )
-    verb.set_defaults(run=run)
-    return verb
-
-
 def _report(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
     def run(args: Namespace) -> int:
         from spikewright.cli.report import run_report
@@ -157,18 +124,6 @@ def _report(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser
     verb.add_argument(
         "--format", choices=("table", "json", "markdown"), default="table"
     )
-    verb.set_defaults(run=run)
-    return verb
-
-
-def _profile(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
-    def run(args: Namespace) -> int:
-        from spikewright.cli.profile import run_profile
-
-        return run_profile(args)
-
-    verb = verbs.add_parser("profile", help="list hardware profiles, or show one")
-    verb.add_argument("name", nargs="?", metavar="NAME|FILE.toml")
     verb.set_defaults(run=run)
     return verb
 

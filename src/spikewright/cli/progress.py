@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 
 @contextmanager
-def progress(total: int, label: str) -> Iterator[Callable[[int], None]]:
-    """Yield a function that takes the number of finished samples."""
-    with tqdm(
-        total=total, desc=label, file=sys.stderr, disable=None, unit="sample"
-    ) as bar:
+def progress(
+    total: int, label: str, *, unit: str = "sample"
+) -> Iterator[Callable[[int], None]]:
+    """Yield a function that takes the number of finished samples, or other units."""
+    with tqdm(total=total, desc=label, file=sys.stderr, disable=None, unit=unit) as bar:
 
         def show(done: int) -> None:
             bar.update(done - bar.n)

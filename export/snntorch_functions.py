@@ -10,6 +10,7 @@ import numpy as np
 from spikewright.errors import GraphError
 from spikewright.export.snntorch_axes import MOVES, rearranged, summed_axes
 from spikewright.export.snntorch_maps import linear
+from spikewright.export.snntorch_products import PRODUCTS, product_of_signals
 from spikewright.export.snntorch_signal import Signal, numbers
 from spikewright.export.snntorch_steps import op
 from spikewright.export.snntorch_sums import (
@@ -60,9 +61,10 @@ def _linear(lowering: Lowering, call: Call) -> Signal:
 
 
 def _matmul(lowering: Lowering, call: Call) -> Signal:
-    """Return x @ weight."""
+    """Return x @ weight, or a product of spikes."""
     left, right = call.args[:2]
-    _check_constants(call, [right])
+    if isinstance(left, Value) and isinstance(right, Value):
+        return product_of_signals(lowering, call)
     if not isinstance(left, Value) or right.ndim != 2:
         raise _refused(call)
     signal, weight = lowering.signal(left), np.ascontiguousarray(numbers(right).T)
@@ -100,7 +102,7 @@ _FUNCTIONS: Mapping[str, Handler] = {
     "div": divide,
     "neg": negate,
     "linear": _linear,
-    "matmul": _matmul,
+    **dict.fromkeys(PRODUCTS, _matmul),
     "sum": summed_axes,
     "mean": summed_axes,
     "dropout": _dropout,
@@ -112,7 +114,7 @@ _CURES: Mapping[str, str] = {
     "cat": "use a linear layer for each part, and add what they give",
     "select": "to select, use a linear layer with weights 0 and 1",
     "softmax": "use spike-driven attention, which needs none",
-    "bmm": "use spike-driven attention, without products of numbers",
+    "einsum": "write it as products by @ and *, and sums",
     "scaled_dot_product_attention": "use spike-driven attention",
     "layer_norm": "replace it by the calibrated `spikewright train --stage denorm`",
     "embedding": "look tokens up outside, and give their vectors as input",

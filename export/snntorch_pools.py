@@ -16,7 +16,6 @@ from spikewright.export.snntorch_maps import check_axes, scaled
 from spikewright.export.snntorch_signal import (
     AxesError,
     Signal,
-    channels_first,
     in_order,
     plain,
 )
@@ -92,7 +91,7 @@ def summed_tokens(
             f"'{name}': sums axes {[axis + 1 for axis in axes]} of one sample's "
             f"{signal.places.shape}; allowed: all but the channels; use a linear layer"
         )
-    places = np.expand_dims(in_order((channels,)), tuple(axes))
+    places = np.expand_dims(in_order(moved.shape[: -len(axes)]), tuple(axes))
     source = sketch.add_map(name, _sum_node(signal.shape, is_mean=is_mean), signal)
     made = Signal((source,), places, (channels, *(1 for _ in lengths)))
     if signal.constant is None:
@@ -110,19 +109,23 @@ def _sum_node(shape: Shape, *, is_mean: bool) -> n.Node:
 
 
 def spread_tokens(sketch: Sketch, name: str, signal: Signal, shape: Shape) -> Signal:
-    """Repeat one number a channel for every token of torch's (tokens, channels).
+    """Repeat one number a channel for every token of torch's (…, tokens, channels).
 
     Raises:
         AxesError: the signal is not one number a channel.
     """
-    channels = signal.shape[0]
-    places, made = channels_first(shape)
-    is_channel = signal.shape == (channels, 1) and signal.places.shape[-1] == channels
-    if len(made) != 2 or made[0] != channels or not (is_channel and signal.is_plain):
+    channels, given = signal.shape[0], signal.places.shape
+    differing = [a for a, size in enumerate(given[: len(shape)]) if size != shape[a]]
+    is_channel = signal.shape == (channels, 1) and signal.is_plain
+    if len(given) != len(shape) or len(differing) != 1 or not is_channel:
         raise AxesError(
-            f"'{name}': a signal of shape {signal.places.shape} meets one of {shape}; "
-            "allowed: equal shapes, or channels that were summed over all tokens"
+            f"'{name}': a signal of shape {given} meets one of {shape}; allowed: equal "
+            "shapes, or channels that were summed over all tokens"
         )
-    node = n.Linear(np.ones((channels, made[1], 1)))
+    tokens = shape[differing[0]]
+    along = [tokens if axis in differing else 1 for axis in range(len(shape))]
+    node = n.Linear(np.ones((channels, tokens, 1)))
+    places = signal.places * tokens + np.arange(tokens).reshape(along)
+    made = (channels, tokens)
     spread = Signal((sketch.add_map(name, node, signal),), places, made)
     return spread.plus(signal.constant)

@@ -6,7 +6,8 @@
     sw.estimate_energy(counts, profile, arithmetic="fixed", samples=len(spikes))
 
 Names are loaded when they are first used: `import spikewright` itself costs nothing.
-What needs torch is not here but in `spikewright.train`.
+What needs torch is not here but in `spikewright.train`, and for snnTorch modules in
+`spikewright.export.from_snntorch` (export_snntorch) and `.to_snntorch` (import_nir).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from spikewright.errors import (
         BackendMissingError,
         ConfigError,
+        ExportMismatchError,
         GraphError,
         InputError,
         LavaRunError,
@@ -28,6 +30,18 @@ if TYPE_CHECKING:
         SpikewrightError,
         UnsupportedNodeError,
         WorkerError,
+    )
+    from spikewright.export.attention import (
+        coincidence_attention,
+        respiked_attention,
+        spike_driven_attention,
+    )
+    from spikewright.export.attention_parts import Projection, Projections
+    from spikewright.export.attention_place import with_block
+    from spikewright.export.attention_size import (
+        AttentionSize,
+        AttentionTooLargeError,
+        coincidence_size,
     )
     from spikewright.export.deployment import (
         Deployment,
@@ -51,6 +65,7 @@ if TYPE_CHECKING:
     )
     from spikewright.export.rounding import Quantization
     from spikewright.export.texts import encode_texts, logits_of
+    from spikewright.export.time_step import deduce_dt_s
     from spikewright.files import read_graph, read_trace, write_graph, write_trace
     from spikewright.graph import Edge, Graph, Stage
     from spikewright.hardware_profiles.comparison import StudentWork
@@ -82,6 +97,8 @@ if TYPE_CHECKING:
     from spikewright.trace import Keep, SpikeTrace, TracePolicy
 
 __all__ = [
+    "AttentionSize",
+    "AttentionTooLargeError",
     "Backend",
     "BackendMissingError",
     "Batching",
@@ -90,6 +107,7 @@ __all__ = [
     "Deployment",
     "Edge",
     "EnergyReport",
+    "ExportMismatchError",
     "Graph",
     "GraphError",
     "HardwareProfile",
@@ -105,6 +123,8 @@ __all__ = [
     "Placement",
     "PlacementCheck",
     "ProfileError",
+    "Projection",
+    "Projections",
     "Quantization",
     "QuantizationReport",
     "SpikeTrace",
@@ -116,11 +136,14 @@ __all__ = [
     "UnsupportedNodeError",
     "WorkerError",
     "check_placement",
+    "coincidence_attention",
+    "coincidence_size",
     "compare",
     "compare_traces",
     "count_operations",
     "count_teacher",
     "count_teacher_sentences",
+    "deduce_dt_s",
     "encode_netx",
     "encode_texts",
     "estimate_energy",
@@ -142,10 +165,13 @@ __all__ = [
     "read_nir_dt",
     "read_teacher_config",
     "read_trace",
+    "respiked_attention",
     "round_to_netx",
     "row_of_nodes",
     "run",
     "spike_agreement",
+    "spike_driven_attention",
+    "with_block",
     "write_deployment",
     "write_graph",
     "write_netx",
@@ -159,6 +185,7 @@ _HOMES = {
     "errors": (
         "BackendMissingError",
         "ConfigError",
+        "ExportMismatchError",
         "GraphError",
         "InputError",
         "LavaRunError",
@@ -167,6 +194,18 @@ _HOMES = {
         "SpikewrightError",
         "UnsupportedNodeError",
         "WorkerError",
+    ),
+    "export.attention": (
+        "coincidence_attention",
+        "respiked_attention",
+        "spike_driven_attention",
+    ),
+    "export.attention_parts": ("Projection", "Projections"),
+    "export.attention_place": ("with_block",),
+    "export.attention_size": (
+        "AttentionSize",
+        "AttentionTooLargeError",
+        "coincidence_size",
     ),
     "export.deployment": ("Deployment", "read_deployment", "write_deployment"),
     "export.lower": ("Lowering", "lower"),
@@ -183,6 +222,7 @@ _HOMES = {
     "export.quantize_report": ("QuantizationReport", "quantization_report"),
     "export.rounding": ("Quantization",),
     "export.texts": ("encode_texts", "logits_of"),
+    "export.time_step": ("deduce_dt_s",),
     "files": ("read_graph", "read_trace", "write_graph", "write_trace"),
     "graph": ("Edge", "Graph", "Stage"),
     "hardware_profiles.comparison": ("StudentWork",),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spikewright.counts import OperationCount
-from spikewright.hardware_profiles.cost import Evidence, weakest
+from spikewright.hardware_profiles.constant import Evidence, weakest
 from spikewright.hardware_profiles.energy import EnergyReport, estimate_energy
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile
 from spikewright.hardware_profiles.teacher import TeacherWork

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from spikewright.counts import OperationCount
 from spikewright.errors import InputError
-from spikewright.hardware_profiles.cost import (
+from spikewright.hardware_profiles.constant import (
     TERMS,
     Costs,
     Evidence,
@@ -87,4 +87,4 @@ def estimate_energy(
 
 def _energy_j(count: OperationCount, costs: Costs) -> float:
     amounts = asdict(count)
-    return math.fsum(amounts[name] * cost.energy_j for name, cost in costs.items())
+    return math.fsum(amounts[name] * cost.value for name, cost in costs.items())

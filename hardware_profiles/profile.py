@@ -2,75 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 from spikewright.errors import ProfileError
-from spikewright.hardware_profiles.cost import (
-    OPERATIONS,
-    Cost,
-    Costs,
-    Term,
-    check_word,
+from spikewright.hardware_profiles.constant import Constant, Constants, Costs, Term
+from spikewright.hardware_profiles.profile_absent import why_absent
+from spikewright.hardware_profiles.profile_errors import FieldError, check_word
+from spikewright.hardware_profiles.profile_overlaps import (
+    Charges,
+    check_charges,
+    check_costs,
 )
-from spikewright.hardware_profiles.toml_files import (
-    Table,
-    list_shipped,
-    load_toml,
-    table,
-    text,
-    texts,
+from spikewright.hardware_profiles.profile_reading import (
+    read_constants,
+    read_head,
+    read_tables,
 )
-
-_PROFILE_KEYS = ("title", "node", "notes", "arithmetics")
-_NUMBERS = ("energy_j", "low_j", "high_j")
-_COST_KEYS = tuple(field.name for field in fields(Cost))
-_COST_REQUIRED = tuple(f.name for f in fields(Cost) if f.default is MISSING)
-_GROUPS: Mapping[str, str] = {
-    "synops": "synapses",
-    "graded_synops": "synapses",
-    "macs": "dense arithmetic",
-    "updates_active": "neuron updates",
-    "updates_inactive": "neuron updates",
-    "spikes": "spikes",
-}
-"""operations that share no event: a term priced in two groups is charged twice"""
+from spikewright.hardware_profiles.profile_sections import (
+    NAMED,
+    SECTIONS,
+    check_constants,
+)
+from spikewright.hardware_profiles.toml_files import Table, list_shipped, load_toml
 
 
 @dataclass(frozen=True)
 class HardwareProfile:
-    """The costs of a chip or a process node, for each arithmetic that it can do.
+    """The constants of a chip or a process node; they know joules and no counts.
 
-    An operation without a cost is unknown, and stays out of every total by name.
+    What has no constant is unknown, and stays out of every total by name.
 
     Raises:
-        ProfileError: there is no arithmetic, an operation is none of
-            `OperationCount`, or two operations charge for the same thing.
+        ProfileError: there is no constant, a key is none of `SECTIONS`, a unit is
+            wrong, or two constants that add up charge for the same thing.
     """
 
     name: str
     title: str
     node: str
     """process and supply voltage"""
-    arithmetics: Mapping[str, Costs]
-    """costs by operation, by arithmetic"""
-    notes: tuple[str, ...]
-    """what is unknown or absent, and what was decided"""
+    notes: tuple[str, ...] = ()
+    """what was decided, and what to keep in mind"""
+    unknown: tuple[str, ...] = ()
+    """what nobody publishes, and why it is absent: `what: why`"""
+    arithmetics: Mapping[str, Costs] = field(default_factory=dict)
+    """joules by operation, by arithmetic; they are alternatives"""
+    memories: Mapping[str, Constants] = field(default_factory=dict)
+    """joules a bit of `read` and `write`, bits of `capacity`, by memory"""
+    power: Constants = field(default_factory=dict)
+    """watts that add up, whatever happens; `per_hertz` for each hertz of the clock"""
+    time: Constants = field(default_factory=dict)
+    """seconds by operation, and of `barrier` and `step`"""
+    tasks: Constants = field(default_factory=dict)
+    """joules of a whole task, in which operations have no price"""
 
     def __post_init__(self) -> None:
-        if not self.arithmetics:
-            raise ProfileError(f"profile '{self.name}': prices no arithmetic")
-        for arithmetic, costs in self.arithmetics.items():
-            where = f"profile '{self.name}', arithmetic '{arithmetic}'"
-            for operation in costs:
-                check_word(f"{where}: operation", operation, OPERATIONS)
-            _check_overlaps(where, costs)
-        frozen = {k: MappingProxyType(dict(v)) for k, v in self.arithmetics.items()}
-        object.__setattr__(self, "arithmetics", MappingProxyType(frozen))
+        for section in SECTIONS:
+            tables = getattr(self, section)
+            frozen = {
+                key: MappingProxyType(dict(each)) if section in NAMED else each
+                for key, each in tables.items()
+            }
+            object.__setattr__(self, section, MappingProxyType(frozen))
+        _check(self)
 
     def costs(self, arithmetic: str) -> Costs:
         """Return the costs of one arithmetic.
@@ -78,22 +75,90 @@ class HardwareProfile:
         Raises:
             ProfileError: the profile does not price it.
         """
+        if not self.arithmetics:
+            why = "; ".join(self.unknown) or "it gives no reason"
+            raise ProfileError(f"profile '{self.name}' prices no operation: {why}")
         check_word(f"profile '{self.name}': arithmetic", arithmetic, self.arithmetics)
         return self.arithmetics[arithmetic]
 
+    def memory(self, name: str) -> Constants:
+        """Return the constants of one memory.
 
-def _check_overlaps(where: str, costs: Costs) -> None:
-    """Refuse two groups of operations that both include the same term.
+        Raises:
+            ProfileError: the profile has none of that name.
+        """
+        check_word(f"profile '{self.name}': memory", name, self.memories)
+        return self.memories[name]
 
-    The accumulation of a synapse and the arithmetic of a neuron are different work.
-    """
-    for (one, cost), (two, other) in combinations(costs.items(), 2):
-        shared = (set(cost.includes) & set(other.includes)) - {"arithmetic"}
-        if shared and _GROUPS.get(one, "dense") != _GROUPS.get(two, "dense"):
+    def constants(self) -> Iterator[tuple[tuple[str, ...], Constant]]:
+        """Yield every constant with its path, as in `arithmetics.fixed.synops`."""
+        for section in SECTIONS:
+            for key, each in getattr(self, section).items():
+                if isinstance(each, Constant):
+                    yield (section, key), each
+                else:
+                    yield from (((section, key, k), one) for k, one in each.items())
+
+    def check_total(
+        self,
+        arithmetic: str,
+        *,
+        memories: Mapping[Term, str] | None = None,
+        power: Iterable[str] = (),
+    ) -> None:
+        """Refuse a total that would charge twice for the same thing.
+
+        Args:
+            arithmetic: all of whose costs are charged.
+            memories: which memory serves an access, as in {"weight access": "dram"}.
+            power: keys of `power` that are charged too.
+
+        Raises:
+            ProfileError: as said, or something is not in the profile.
+        """
+        charges: Charges = (
+            *((name, cost.includes) for name, cost in self.costs(arithmetic).items()),
+            *(
+                (f"{term} from {name}", {term, *_terms(self.memory(name))})
+                for term, name in (memories or {}).items()
+            ),
+            *((name, _power(self, name).includes) for name in power),
+        )
+        try:
+            check_charges((), charges)
+        except FieldError as error:
             raise ProfileError(
-                f"{where}: {one} and {two} both include {', '.join(sorted(shared))}, "
-                "which would be charged twice; keep it in one of them"
-            )
+                f"profile '{self.name}', arithmetic '{arithmetic}'{error.complaint}"
+            ) from error
+
+
+def _terms(constants: Constants) -> set[Term]:
+    return {term for each in constants.values() for term in each.includes}
+
+
+def _power(profile: HardwareProfile, name: str) -> Constant:
+    check_word(f"profile '{profile.name}': power", name, profile.power)
+    return profile.power[name]
+
+
+def _check(profile: HardwareProfile) -> None:
+    if not any(True for _ in profile.constants()):
+        raise FieldError(
+            ("arithmetics",),
+            f": profile '{profile.name}': prices no arithmetic, and has no memory, "
+            "power, time or task either",
+        )
+    for section in SECTIONS:
+        tables = getattr(profile, section)
+        if section not in NAMED:
+            check_constants((section,), tables)
+            continue
+        for name, constants in tables.items():
+            check_constants((section, name), constants)
+    for name, costs in profile.arithmetics.items():
+        check_costs(("arithmetics", name), costs)
+    charges = ((name, each.includes) for name, each in profile.power.items())
+    check_charges(("power",), charges)
 
 
 # --- reading -------------------------------------------------------------------------
@@ -109,60 +174,28 @@ def load_profile(name: str | Path) -> HardwareProfile:
 
     Raises:
         ProfileError: there is none, it is not TOML, a key is missing or unknown, a
-            value is of the wrong type, or `Cost` or `HardwareProfile` refuses it.
+            value is of the wrong type, or `Constant` or `HardwareProfile` refuses it;
+            the error names the file, the key and the line.
     """
+    if why := why_absent(str(name)):
+        raise ProfileError(
+            f"no profile '{name}': {why}; "
+            "for figures of your own give the path of their .toml file"
+        )
     return load_toml(name, ".", "profile", _profile)
 
 
 def _profile(name: str, raw: Table) -> HardwareProfile:
-    _check_keys("the profile", raw, _PROFILE_KEYS, _PROFILE_KEYS)
-    arithmetics = {
-        arithmetic: {
-            operation: _cost(f"arithmetics.{arithmetic}.{operation}", cost)
-            for operation, cost in table(f"arithmetics.{arithmetic}", costs).items()
-        }
-        for arithmetic, costs in table("arithmetics", raw["arithmetics"]).items()
-    }
+    title, node, notes, unknown = read_head(raw)
     return HardwareProfile(
         name,
-        text("title", raw["title"]),
-        text("node", raw["node"]),
-        arithmetics,
-        texts("notes", raw["notes"]),
+        title,
+        node,
+        notes,
+        unknown,
+        arithmetics=read_tables(raw, "arithmetics"),
+        memories=read_tables(raw, "memories"),
+        power=read_constants(raw, "power"),
+        time=read_constants(raw, "time"),
+        tasks=read_constants(raw, "tasks"),
     )
-
-
-def _cost(where: str, raw: object) -> Cost:
-    given = table(where, raw)
-    _check_keys(where, given, _COST_KEYS, _COST_REQUIRED)
-    values: dict[str, object] = {}
-    for key, value in given.items():
-        if key in _NUMBERS:
-            values[key] = _number(f"{where}.{key}", value)
-        elif key == "includes":
-            values[key] = cast("tuple[Term, ...]", texts(f"{where}.{key}", value))
-        else:
-            values[key] = text(f"{where}.{key}", value)
-    try:
-        return Cost(**values)  # type: ignore[arg-type]  # types checked just above
-    except ProfileError as error:
-        raise ProfileError(f"{where}: {error}") from error
-
-
-def _check_keys(
-    where: str, given: Table, allowed: tuple[str, ...], required: tuple[str, ...]
-) -> None:
-    if unknown := [key for key in given if key not in allowed]:
-        raise ProfileError(
-            f"{where}: unknown key '{unknown[0]}'; allowed: {', '.join(allowed)}"
-        )
-    if missing := [key for key in required if key not in given]:
-        raise ProfileError(
-            f"{where}: key '{missing[0]}' is missing; needed: {', '.join(required)}"
-        )
-
-
-def _number(where: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ProfileError(f"{where} = {value!r}; must be a number of joules")
-    return float(value)

@@ -204,7 +204,7 @@ def _evidence_lines(report: ComparisonReport) -> list[str]:
     return [
         f"{each.label}: "
         + "; ".join(
-            f"{_words(name)} {joules(cost.energy_j)} "
+            f"{_words(name)} {joules(cost.value)} "
             f"({cost.statistic}, {cost.kind}, {cost.evidence})"
             for name, cost in each.used.items()
         )

@@ -1,73 +1,109 @@
-"""Operations of a run, counted exactly from its spikes: never from an average rate."""
+"""Operations of a run, counted exactly from its spikes: never from an average rate.
+
+Conventions:
+
+- An event is a spike, or a graded message, that meets one stored weight. Non-zero
+  weights are `synops` or `graded_synops`; zeros that dense storage would read as well
+  are `synops_zero`. What leaves a population counts, even if it arrives after the end.
+- Behind a `BiasLine` each neuron gets an event a step. A bias of a neuron's own is a
+  `bias_additions` a step instead.
+- `residual_additions`: a population that several projections lead to adds their sums,
+  one addition a neuron and step for each projection after the first, bias lines left
+  out. A chip that adds all events into one register does none of these: its synops
+  include them, and its profile must say so.
+- `weight_bits_read`: each event and MAC reads its weight; zeros met by spikes are left
+  to `synops_zero`. Reuse is the pricer's business.
+- Signals are stored whole: a spiking population writes a bit a neuron and step, spike
+  or not, and each projection from it reads them all; wider messages more bits. Who
+  prices packets instead leaves these out.
+- An update reads and writes u and v as far as the neuron keeps them, active or not.
+- Work belongs to the token of the neuron that does it; an event to the token that sent
+  it, or, if its source has no tokens, to the one that receives it. Padding is what
+  belongs to positions from the sample's length on.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from spikewright import nodes as n
+from spikewright.counting_begin import Run, begin_run
+from spikewright.counting_requests import (
+    Placement,
+    measure,
+    population_requests,
+    signal_requests,
+    synapse_requests,
+)
+from spikewright.counting_signals import Inputs
+from spikewright.counting_sums import Amount, Weights, steady_amount
+from spikewright.counting_updates import Feeds, active_amount, feeds_of
+from spikewright.counting_widths import state_bits, weight_bits
 from spikewright.counts import OperationCount
-from spikewright.errors import GraphError, InputError
+from spikewright.errors import InputError
 from spikewright.graph import Graph, Stage
-from spikewright.hops import Hop, hops
-from spikewright.linear import apply_synapses, ends, fan_out, pattern
-from spikewright.trace import Spikes, SpikeTrace
-
-Mask = npt.NDArray[np.bool_]
-
-_CELLS_PER_CHUNK = 2**22
-"""neuron-steps that are looked at together; bounds the memory, not the result"""
+from spikewright.run_counts import RunCounts
+from spikewright.trace import SpikeTrace
 
 
-@dataclass(frozen=True, eq=False)
-class _Projection:
-    """Synapses with the populations at their ends."""
+def count_run(
+    graph: Graph,
+    trace: SpikeTrace,
+    *,
+    inputs: Inputs | None = None,
+    lengths: npt.ArrayLike | None = None,
+    embedding_bits: Mapping[str, int] | None = None,
+    placement: Placement | None = None,
+    strict: bool = False,
+) -> RunCounts:
+    """Count all operations of all samples of `trace`, by node, sample and step.
 
-    name: str
-    synapses: n.Synapses
-    source: n.Population
-    target: str
-    shift: int
-    """steps from the source's step t to the target's, in the steps of the sample"""
-    sent: Spikes | None
-    """(samples, steps, *source shape); None: every neuron sends at every step"""
-
-
-def count_operations(graph: Graph, trace: SpikeTrace) -> dict[str, OperationCount]:
-    """Count the operations of all samples of `trace`, by node.
-
-    Synapses get one synop for each spike of their source and each non-zero weight that
-    it meets (border tokens meet fewer). Behind a `BiasLine` that is one spike a step;
-    behind graded integrators every neuron's message of every step is counted, zero or
-    not, since a trace holds no values; behind an `Input` that is not in the trace the
-    signal is real-valued and each weight, zero or not, is a MAC a step.
-
-    Populations get their spikes and their updates, one a neuron and step of the sample.
-    An update is active if the neuron received an event in this step (through a non-zero
-    weight, from the bias line, or as a non-zero bias of its own) or spiked in it.
     The Output and axonal delays get nothing.
+
+    Args:
+        graph: TIMED or QUANTIZED.
+        trace: of a run of this graph. Where it has only numbers of spikes, what depends
+            on which neuron spiked is not counted, but listed.
+        inputs: values of Inputs whose spikes are not in the trace, (samples, steps,
+            *shape): integers are graded events, real numbers are MACs.
+        lengths: tokens of each sample, (samples,); the others are padding.
+        embedding_bits: bits that the host reads of its tables for each token, by Input.
+        placement: packets and hops of a message of each neuron, by population.
+        strict: refuse what cannot be counted.
 
     Raises:
         GraphError: the graph is not TIMED or QUANTIZED, or synapses do not join one
             population to one other node.
-        InputError: the trace lacks a population, or its spikes do not fit the graph.
+        InputError: the trace lacks a population, or its spikes, the inputs, the lengths
+            or the placement do not fit the graph.
+        CountError: `strict`, and something could not be counted.
     """
     graph.expect(Stage.TIMED, Stage.QUANTIZED)
-    _check_trace(graph, trace)
-    cells = trace.samples * trace.steps
-    projections = _projections(graph, trace)
-    counts = {}
-    for name, node in graph.nodes.items():
-        if isinstance(node, n.POPULATIONS):
-            feeds = [each for each in projections.values() if each.target == name]
-            counts[name] = _count_population(name, node, trace, feeds)
-        elif name in projections:
-            counts[name] = _count_synapses(projections[name], cells)
+    run = begin_run(graph, trace, inputs or {}, lengths, placement)
+    for name, node in graph.populations().items():
+        _count_sent(run, name, node)
+        if not isinstance(node, n.Input | n.BiasLine):
+            _count_updates(run, name, node)
+    for name in run.projections:
+        _count_weight_bits(run, name)
+    _count_embedding(run, embedding_bits or {})
+    counts = _result(run)
+    if strict:
+        counts.refuse_uncounted()
     return counts
+
+
+def count_operations(graph: Graph, trace: SpikeTrace) -> dict[str, OperationCount]:
+    """Return the totals of `count_run`, by node.
+
+    Raises:
+        GraphError, InputError: as `count_run`.
+    """
+    return count_run(graph, trace).totals()
 
 
 def row_of_nodes(graph: Graph) -> dict[str, str]:
@@ -78,172 +114,105 @@ def row_of_nodes(graph: Graph) -> dict[str, str]:
     }
 
 
-# --- reading the graph and the trace -------------------------------------------------
+# --- counting ------------------------------------------------------------------------
 
 
-def _projections(graph: Graph, trace: SpikeTrace) -> dict[str, _Projection]:
-    found: dict[str, _Projection] = {}
-    for hop in hops(graph):
-        if hop.synapses is None:
-            _refuse_plain(graph, hop)
-            continue
-        name = hop.first.target
-        if name in found:
-            raise GraphError(
-                f"node '{name}': synapses need one edge in, got several; "
-                "use a Synapses node per connection"
-            )
-        found[name] = _projection(graph, trace, hop, hop.synapses)
-    for name, node in graph.nodes.items():
-        if isinstance(node, n.SYNAPSES) and name not in found:
-            raise GraphError(
-                f"node '{name}': no population leads into these synapses; "
-                "connect or remove them"
-            )
-    return found
+def _count_sent(run: Run, name: str, node: n.Population) -> None:
+    """Count what a population sends, and what that does at its synapses."""
+    signal = run.signals[name]
+    requests = [
+        *population_requests(name, node, signal, run.slots, run.placement),
+        *(
+            request
+            for each in run.projections.values()
+            if each.source == name
+            for ask in (synapse_requests, signal_requests)
+            for request in ask(each, signal, run.slots)
+        ),
+    ]
+    for request, amount in measure(run.grid, signal, requests):
+        run.put(request.node, request.field, amount)
 
 
-def _refuse_plain(graph: Graph, hop: Hop) -> None:
-    if isinstance(graph.nodes[hop.target], n.POPULATIONS):
-        raise GraphError(
-            f"edge {hop.source} -> {hop.target}: two populations without "
-            "synapses cannot be counted; put DiagonalSynapses between them"
-        )
+def _count_updates(run: Run, name: str, node: n.Neurons | n.Graded) -> None:
+    feeds = feeds_of(run.projections, run.signals, name)
+    slots = run.slots[name] or 1
+    active = active_amount(run.grid, node, run.signals[name], feeds, slots)
+    run.put(name, "updates_active", active)
+    every = _steady(run, node, np.ones(node.shape), slots)
+    inactive = None if active is None else every + active * -1
+    run.put(name, "updates_inactive", inactive)
+    for key, each in _each_step(node, feeds):
+        if each.any():
+            run.put(name, key, _steady(run, node, each, slots))
 
 
-def _projection(
-    graph: Graph, trace: SpikeTrace, hop: Hop, synapses: n.Synapses
-) -> _Projection:
-    source = graph.nodes[hop.source]
-    assert isinstance(source, n.POPULATIONS)  # noqa: S101 - hops start at populations
-    elapsed = _arrival(graph, hop.target) - _arrival(graph, hop.source)
-    shift = hop.first.delay + hop.latency - elapsed
-    if shift < 0:
-        raise GraphError(
-            f"node '{hop.first.target}': spikes reach '{hop.target}' {-shift} steps "
-            "before its sample begins; run balance_delays again"
-        )
-    silent_in_trace = isinstance(source, (n.BiasLine, *n.GRADED))
-    sent = None if silent_in_trace else trace.spikes.get(hop.source)
-    return _Projection(hop.first.target, synapses, source, hop.target, shift, sent)
+def _each_step(
+    node: n.Neurons | n.Graded, feeds: Feeds
+) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+    """Yield what every update does, whatever happened; a number for each neuron."""
+    bits = state_bits(node)
+    yield "state_bits_read", bits
+    yield "state_bits_written", bits
+    sums = sum(not isinstance(each.population, n.BiasLine) for each, _ in feeds)
+    yield "residual_additions", np.full(node.shape, max(0, sums - 1))
+    if isinstance(node, n.SpikingNeurons | n.Integrators):
+        yield "bias_additions", (node.bias != 0).astype(np.int64)
 
 
-def _arrival(graph: Graph, name: str) -> int:
-    if name not in graph.arrival:
-        raise GraphError(f"node '{name}' has no arrival time; run balance_delays")
-    return graph.arrival[name]
+def _steady(
+    run: Run, node: n.Population, each: npt.NDArray[np.generic], slots: int
+) -> Amount:
+    spread = np.broadcast_to(each.reshape(-1), (math.prod(node.shape),))
+    return steady_amount(run.grid, Weights(spread.astype(np.int64), slots))
 
 
-def _check_trace(graph: Graph, trace: SpikeTrace) -> None:
-    for name, node in graph.nodes.items():
-        if isinstance(node, n.SPIKING) and name not in trace.spikes:
+def _count_weight_bits(run: Run, name: str) -> None:
+    fields = run.found[name]
+    width = weight_bits(run.projections[name].synapses)
+    events = [
+        fields[key] for key in ("synops", "graded_synops", "macs") if key in fields
+    ]
+    amount = events[0] * width if events else None
+    run.put(name, "weight_bits_read", amount)
+
+
+def _count_embedding(run: Run, embedding_bits: Mapping[str, int]) -> None:
+    """Count what the host looks up, once a token: tables of bits, a bit an element."""
+    for name, bits in embedding_bits.items():
+        if name not in run.graph.inputs or run.grid.lengths is None or bits < 1:
             raise InputError(
-                f"population '{name}': the trace has no spikes of it, but "
-                f"{', '.join(trace.spikes) or 'none at all'}; "
-                "simulate this graph and keep its spikes (--trace full)"
+                f"embedding_bits: {bits} for '{name}'; allowed: a positive number for "
+                f"one of {', '.join(run.graph.inputs)}, together with lengths"
             )
-        if isinstance(node, n.POPULATIONS) and name in trace.spikes:
-            _check_spikes(trace, name, node.shape)
+        cells = np.zeros((run.grid.samples, run.grid.steps), dtype=np.int64)
+        cells[:, 0] = run.grid.lengths
+        tokens = run.slots[name] or 1
+        shares = None
+        if tokens > 1:
+            shares = (~run.grid.is_padding(tokens)).sum(axis=0, dtype=np.int64)
+        amount = Amount(cells, shares, 0) * bits
+        run.put(name, "embedding_bits_read", amount)
+        run.put(name, "lookups", amount)
 
 
-def _check_spikes(trace: SpikeTrace, name: str, shape: n.Shape) -> None:
-    spikes, wanted = trace.spikes[name], (trace.samples, trace.steps, *shape)
-    if spikes.shape != wanted:
-        raise InputError(
-            f"population '{name}': spikes of shape {spikes.shape}, but the graph and "
-            f"the output need (samples, steps, *shape) = {wanted}; "
-            "is this the trace of another graph?"
-        )
-    if spikes.max(initial=0) > 1:
-        raise InputError(
-            f"population '{name}': a spike of {spikes.max()}; spikes are 0 or 1"
-        )
-
-
-# --- synapses ------------------------------------------------------------------------
-
-
-def _count_synapses(projection: _Projection, cells: int) -> OperationCount:
-    """Count the events of `cells` sample-steps."""
-    synapses, source = projection.synapses, projection.source
-    size = math.prod(source.shape)
-    fan = fan_out(synapses, size)
-    if isinstance(source, n.BiasLine):
-        return OperationCount(synops=cells * int(fan.sum()))
-    if isinstance(source, n.GRADED):
-        return OperationCount(graded_synops=cells * int(fan.sum()))
-    if projection.sent is None:
-        every = replace(synapses, weight=np.ones_like(synapses.weight))
-        return OperationCount(macs=cells * int(fan_out(every, size).sum()))
-    sent = projection.sent.sum(axis=(0, 1), dtype=np.int64)
-    return OperationCount(synops=int((sent.reshape(-1) * fan).sum()))
-
-
-# --- populations ---------------------------------------------------------------------
-
-
-def _count_population(
-    name: str, node: n.Population, trace: SpikeTrace, feeds: Sequence[_Projection]
-) -> OperationCount:
-    cells = trace.samples * trace.steps * math.prod(node.shape)
-    if isinstance(node, n.BiasLine):
-        return OperationCount(spikes=cells)
-    own = trace.spikes.get(name)
-    spikes = 0 if own is None else int(np.count_nonzero(own))
-    if isinstance(node, n.Input):
-        return OperationCount(spikes=spikes)
-    active = _count_active(node, trace, own, feeds)
-    return OperationCount(
-        spikes=spikes, updates_active=active, updates_inactive=cells - active
+def _result(run: Run) -> RunCounts:
+    padding = {
+        name: OperationCount(**{key: each.padding for key, each in fields.items()})
+        for name, fields in run.found.items()
+    }
+    tokens = {
+        name: {k: v.tokens for k, v in fields.items() if v.tokens is not None}
+        for name, fields in run.found.items()
+    }
+    return RunCounts(
+        run.grid.samples,
+        run.grid.steps,
+        {
+            name: {key: each.cells for key, each in fields.items()}
+            for name, fields in run.found.items()
+        },
+        {name: fields for name, fields in tokens.items() if fields},
+        padding if run.grid.lengths is not None else {},
+        tuple(run.uncounted),
     )
-
-
-def _count_active(
-    node: n.Population,
-    trace: SpikeTrace,
-    own: Spikes | None,
-    feeds: Sequence[_Projection],
-) -> int:
-    """Count the neuron-steps of a population that received an event or spiked."""
-    # What is always on comes first: it often fills the mask and saves the products.
-    ordered = sorted(feeds, key=lambda feed: feed.sent is not None)
-    widest = max(math.prod(each.shape) for each in (node, *(f.source for f in feeds)))
-    size = max(1, _CELLS_PER_CHUNK // max(1, trace.steps * widest))
-    bias = node.bias if isinstance(node, n.SpikingNeurons | n.Integrators) else 0.0
-    active = 0
-    for start in range(0, trace.samples, size):
-        chunk = slice(start, min(start + size, trace.samples))
-        mask = np.zeros((chunk.stop - start, trace.steps, *node.shape), dtype=np.bool_)
-        mask |= np.asarray(bias != 0)
-        if own is not None:
-            mask |= own[chunk] != 0
-        for feed in ordered:
-            if not mask.all():
-                _add_events(feed, chunk, mask)
-        active += int(np.count_nonzero(mask))
-    return active
-
-
-def _add_events(feed: _Projection, chunk: slice, mask: Mask) -> None:
-    """Mark in `mask` (samples, steps, *target shape) where an event of `feed` falls."""
-    samples, steps, *shape = mask.shape
-    heard = steps - feed.shift
-    if heard <= 0:
-        return  # delayed beyond the end of the sample
-    if feed.sent is None:
-        source = np.ones((1, *feed.source.shape), dtype=np.float32)
-        mask[:, feed.shift :] |= _received(feed.synapses, source).reshape(shape)
-        return
-    sent = feed.sent[chunk, :heard].astype(np.float32)
-    flat = sent.reshape(samples * heard, *sent.shape[2:])
-    events = _received(feed.synapses, flat)
-    mask[:, feed.shift :] |= events.reshape(samples, heard, *shape)
-
-
-def _received(synapses: n.Synapses, sent: npt.NDArray[np.float32]) -> Mask:
-    """Tell which targets receive an event, from `sent` (batch, *source shape), 0 or 1.
-
-    A sum of zeros and ones in float32 is zero only if all are: the answer is exact.
-    """
-    given = ends(synapses, math.prod(sent.shape[1:]))[1]
-    return np.asarray(apply_synapses(pattern(synapses), sent, given) > 0)

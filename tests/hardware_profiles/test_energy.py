@@ -86,14 +86,23 @@ def test_left_out_is_what_no_cost_includes():
         "routing within a tile",
         "routing between tiles",
         "leakage",
+        "activation access",
+        "synchronization",
+        "idle",
     )
     report = price("loihi1", "fixed", synops=1, updates_active=1, spikes=1)
-    assert report.left_out == ("routing between tiles", "leakage")
+    assert report.left_out == (
+        "routing between tiles",
+        "leakage",
+        "activation access",
+        "synchronization",
+        "idle",
+    )
 
 
 def test_refuses_an_arithmetic_that_the_profile_lacks():
-    with pytest.raises(ProfileError, match="'fp16' is unknown; allowed: fp32"):
-        price("cmos45", "fp16", synops=1)
+    with pytest.raises(ProfileError, match="'fp8' is unknown; allowed: fp32"):
+        price("cmos45", "fp8", synops=1)
 
 
 def test_refuses_no_samples():

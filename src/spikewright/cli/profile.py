@@ -5,20 +5,49 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 
+from spikewright.errors import InputError
 from spikewright.hardware_profiles.describe import describe_profile, profile_dict
-from spikewright.hardware_profiles.profile import list_profiles, load_profile
+from spikewright.hardware_profiles.profile import (
+    HardwareProfile,
+    list_profiles,
+    load_profile,
+)
+from spikewright.hardware_profiles.profile_absent import ABSENT
+from spikewright.hardware_profiles.profile_docs import profiles_markdown
+from spikewright.hardware_profiles.profile_schema import schema_text
 
 
 def run_profile(args: Namespace) -> int:
-    """List the shipped profiles, or print one with all its sources."""
-    if args.name is None:
-        profiles = {name: load_profile(name).title for name in list_profiles()}
-        lines = [f"{name:<10}  {title}" for name, title in profiles.items()]
-        print(json.dumps(profiles, indent=2) if args.json else "\n".join(lines))
-        return 0
-    profile = load_profile(args.name)
-    if args.json:
-        print(json.dumps(profile_dict(profile), indent=2))
+    """List the shipped profiles, or print some with all their sources.
+
+    Raises:
+        InputError: a schema is wanted of a profile.
+        ProfileError: there is no such profile, or its file is wrong.
+    """
+    if args.schema and args.names:
+        raise InputError(
+            f"--schema {args.names[0]}: every profile has the same; give no name"
+        )
+    profiles = [load_profile(name) for name in args.names or list_profiles()]
+    if args.schema:
+        print(schema_text(), end="")
+    elif args.markdown:
+        print(profiles_markdown(profiles), end="")
+    elif not args.names:
+        print(_list(profiles, as_json=args.json))
+    elif args.json:
+        shown = [profile_dict(each) for each in profiles]
+        print(json.dumps(shown[0] if len(shown) == 1 else shown, indent=2))
     else:
-        print(describe_profile(profile))
+        print("\n\n".join(describe_profile(each) for each in profiles))
     return 0
+
+
+def _list(profiles: list[HardwareProfile], *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps({each.name: each.title for each in profiles}, indent=2)
+    width = max(len(each.name) for each in profiles)
+    lines = [f"{each.name:<{width}}  {each.title}" for each in profiles]
+    return "\n".join(
+        [*lines, f"no profile, `profile NAME` says why: {', '.join(ABSENT)}"]
+    )

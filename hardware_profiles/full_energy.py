@@ -1,0 +1,257 @@
+"""Full accounting: column B, every term itemized, nothing charged twice or as zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from spikewright.errors import OverlapError
+from spikewright.hardware_profiles.accounting import POWER, Accounting
+from spikewright.hardware_profiles.charges import Pricing, charge_counts
+from spikewright.hardware_profiles.constant import Evidence, weakest
+from spikewright.hardware_profiles.profile import HardwareProfile
+from spikewright.hardware_profiles.static import static_term
+from spikewright.hardware_profiles.terms import (
+    Line,
+    Missing,
+    Priced,
+    Term,
+    TermName,
+    all_lines,
+    merge_terms,
+    total_j,
+)
+from spikewright.hardware_profiles.work import Work
+
+_LAYERS = (
+    "synops",
+    "synops_zero",
+    "graded_synops",
+    "graded_levels",
+    "macs",
+    "macs_zero",
+    "residual_additions",
+    "bias_additions",
+    "norm_elements",
+    "exp_elements",
+    "divisions",
+    "lookups",
+)
+_GROUPS: Mapping[str, str] = {
+    **dict.fromkeys(_LAYERS, "layers"),
+    "updates_active": "neuron updates",
+    "updates_inactive": "neuron updates",
+    "state_bits_read": "state memory",
+    "state_bits_written": "state memory",
+    "weight_bits_read": "weight memory",
+    "embedding_bits_read": "weight memory",
+    "parameter_bits": "weight memory",
+    "activation_bits_read": "activation memory",
+    "activation_bits_written": "activation memory",
+    "hops_ew": "hops",
+    "hops_ns": "hops",
+    **dict.fromkeys(POWER, "static"),
+}
+"""operations that share no event; any other is a group of its own"""
+_IS_WHAT: Mapping[str, tuple[str, ...]] = {
+    "weight memory": ("weight access",),
+    "state memory": ("state access",),
+    "activation memory": ("activation access",),
+    "hops": ("routing between tiles",),
+    "barriers": ("synchronization",),
+    "packets": ("routing within a tile",),
+}
+"""what the lines of a group are, whatever their constants say they include"""
+_WOULD_BE: Mapping[str, tuple[str, ...]] = {
+    "weight_bits_read": ("weight access",),
+    "state_bits_read": ("state access",),
+    "state_bits_written": ("state access",),
+    "activation_bits_read": ("activation access",),
+    "activation_bits_written": ("activation access",),
+    "packets": ("routing within a tile",),
+    "hops": ("routing between tiles",),
+    "hops_ew": ("routing between tiles",),
+    "hops_ns": ("routing between tiles",),
+    "barriers": ("synchronization",),
+    "leakage": ("leakage",),
+    "leakage_per_chip": ("leakage",),
+    "leakage_per_core": ("leakage",),
+    "idle": ("idle",),
+    "per_hertz": ("idle",),
+}
+"""operations that need no constant of their own if another constant includes these"""
+
+
+@dataclass(frozen=True)
+class FullEnergy:
+    """Energy of one sample by term, with what each term leaves out."""
+
+    work: Work
+    profile: str
+    arithmetic: str
+    accounting: Accounting
+    terms: Priced
+    real_time: Term | None
+    """static energy if each step takes `step_s` of the accounting; not in `terms`"""
+
+    @property
+    def label(self) -> str:
+        """What is priced, and where."""
+        return f"{self.work.name}, {self.profile} {self.arithmetic}"
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """All lines of all terms."""
+        return tuple(all_lines(self.terms))
+
+    @property
+    def total_j(self) -> float:
+        """Joules of all terms that are not disabled."""
+        return total_j(self.lines)
+
+    @property
+    def real_time_j(self) -> float | None:
+        """Joules if each step takes `step_s`; None if that has no constants."""
+        if self.real_time is None or self.real_time.is_disabled:
+            return None
+        others = (t.lines for name, t in self.terms.items() if name != "static")
+        return total_j(
+            line for each in (*others, self.real_time.lines) for line in each
+        )
+
+    @property
+    def disabled(self) -> tuple[TermName, ...]:
+        """Terms of which something happened and nothing has a constant."""
+        return tuple(name for name, term in self.terms.items() if term.is_disabled)
+
+    @property
+    def missing(self) -> tuple[tuple[TermName, Missing], ...]:
+        """What happened and is in no line, with its term."""
+        return tuple(
+            (name, each) for name, term in self.terms.items() for each in term.missing
+        )
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """Grade of the weakest constant used; None if nothing was priced."""
+        return weakest(line.constant.evidence for line in self.lines)
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """Whether a constant is a published minimum, or something is missing."""
+        least = any(line.constant.statistic == "minimum" for line in self.lines)
+        return least or bool(self.missing)
+
+
+def full_energy(
+    work: Work, profile: HardwareProfile, arithmetic: str, accounting: Accounting
+) -> FullEnergy:
+    """Price one sample of a student or a teacher, term by term.
+
+    Raises:
+        ProfileError: the profile lacks the arithmetic, or a memory of the accounting.
+        OverlapError: two constants would charge for the same thing.
+        InputError: temporal reuse is to be charged and the rate is unknown.
+    """
+    pricing = Pricing(profile, arithmetic, accounting)
+    counted = charge_counts(pricing, work)
+    static = static_term(pricing, work, work.latency_s)
+    parts = _without_included([*counted, static])
+    terms = merge_terms(parts)
+    check_overlaps(pricing, all_lines(terms))
+    real_time = _real_time(pricing, work, counted)
+    return FullEnergy(work, profile.name, arithmetic, accounting, terms, real_time)
+
+
+def energy_by_node(
+    work: Work, profile: HardwareProfile, arithmetic: str, accounting: Accounting
+) -> dict[str, float]:
+    """Return the joules of one sample by node; static energy belongs to none.
+
+    Raises:
+        ProfileError, InputError: as `full_energy`.
+    """
+    pricing = Pricing(profile, arithmetic, accounting)
+    return {
+        name: total_j(
+            line
+            for term in charge_counts(
+                pricing, replace(work, counts={name: count}, parameter_bits=0)
+            )
+            for line in term.lines
+        )
+        for name, count in work.counts.items()
+    }
+
+
+def explain(figure: FullEnergy) -> tuple[str, ...]:
+    """Trace a figure to counts, factors, constants and sources, a line of text each."""
+    return tuple(_explained(figure))
+
+
+def _explained(figure: FullEnergy) -> Iterator[str]:
+    yield f"{figure.label}: {figure.total_j:.6g} J a sample"
+    yield from (f"accounting: {line}" for line in figure.accounting.lines())
+    for name, term in figure.terms.items():
+        yield f"{name}: " + (
+            "disabled" if term.energy_j is None else f"{term.energy_j:.6g} J"
+        )
+        yield from (f"  {line}" for line in term.lines)
+        for each in term.missing:
+            yield f"  not in it: {float(each.amount):g} {each.operation}: {each.why}"
+
+
+def _real_time(pricing: Pricing, work: Work, counted: list[Term]) -> Term | None:
+    step_s = pricing.accounting.step_s
+    if step_s is None:
+        return None
+    static = static_term(pricing, work, work.steps * step_s)
+    found = _without_included([*counted, static])
+    return merge_terms(found)["static"]
+
+
+# --- nothing twice -------------------------------------------------------------------
+
+
+def _without_included(parts: list[Term]) -> list[Term]:
+    """Drop what is missing only because the price of an event includes it."""
+    lines = [line for part in parts for line in part.lines]
+    included: set[str] = {term for line in lines for term in line.constant.includes}
+    return [
+        replace(
+            part,
+            missing=tuple(
+                each for each in part.missing if not _is_in(each.operation, included)
+            ),
+        )
+        for part in parts
+    ]
+
+
+def _is_in(operation: str, included: set[str]) -> bool:
+    needed = _WOULD_BE.get(operation)
+    return needed is not None and included.issuperset(needed)
+
+
+def check_overlaps(pricing: Pricing, lines: Iterable[Line]) -> None:
+    """Refuse lines of two groups that charge for the same thing.
+
+    The accumulation of a synapse and the arithmetic of a neuron are different work.
+
+    Raises:
+        OverlapError: there are such lines.
+    """
+    charged: dict[str, dict[str, Line]] = {}
+    for line in lines:
+        group = _GROUPS.get(line.operation, line.operation)
+        for term in {*line.constant.includes, *_IS_WHAT.get(group, ())}:
+            charged.setdefault(term, {}).setdefault(group, line)
+    for term in sorted(charged.keys() - {"arithmetic"}):
+        if len(charged[term]) > 1:
+            one, two = list(charged[term].values())[:2]
+            raise OverlapError(
+                f"profile '{pricing.profile.name}' {pricing.arithmetic}, accounting "
+                f"'{pricing.accounting.name}': {one.operation} ({one.place}) and "
+                f"{two.operation} ({two.place}) both charge {term}; choose an "
+                "accounting without one of them"
+            )

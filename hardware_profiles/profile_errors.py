@@ -1,0 +1,37 @@
+"""What is wrong with one key of a profile, so that a reader can find its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from spikewright.errors import ProfileError
+
+
+class FieldError(ProfileError):
+    """A key of a profile is wrong; `path` leads to it from the top of the file."""
+
+    def __init__(self, path: Iterable[str], complaint: str) -> None:
+        self.path, self.complaint = tuple(path), complaint
+        where = ".".join(self.path)
+        super().__init__(f"{where}{complaint}" if where else complaint.lstrip(": "))
+
+    def within(self, *path: str) -> FieldError:
+        """Return the same error of the same key, seen from further up."""
+        return FieldError((*path, *self.path), self.complaint)
+
+
+def check_word(
+    name: str, got: str, allowed: tuple[str, ...] | Mapping[str, object]
+) -> None:
+    """Raise `ProfileError` unless `got` is among `allowed`."""
+    if got not in allowed:
+        raise ProfileError(f"{name} '{got}' is unknown; {suggest(got, allowed)}")
+
+
+def suggest(got: str, allowed: Iterable[str]) -> str:
+    """Say what is allowed, and which of it was probably meant."""
+    words = tuple(allowed)
+    close = get_close_matches(got, words, n=1)
+    meant = f"; did you mean '{close[0]}'?" if close else ""
+    return f"allowed: {', '.join(words)}{meant}"

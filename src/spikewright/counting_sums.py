@@ -1,0 +1,241 @@
+"""Exact weighted sums over what a population sent: by sample and step, token, padding.
+
+Everything is a sum of integers. Matrix products in float32 or float64 do the work where
+no sum on the way can leave what they hold exactly (2**24, 2**53); else int64 does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewright.counting_touch import BYTE, count_in_words, fits_words
+from spikewright.nodes import IntArray
+
+CELLS = 2**20
+"""values looked at together; the result is the same"""
+CACHED = 2**17
+"""values of up to 8 bytes that fit the cache"""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The samples and steps of a run."""
+
+    samples: int
+    steps: int
+    lengths: IntArray | None
+    """(samples,), tokens of each sample that are no padding; None: not told"""
+
+    def chunks(self, neurons: int) -> Iterator[slice]:
+        """Yield samples to look at together."""
+        rows = min(BYTE, max(1, CELLS // max(1, neurons)))
+        size = max(1, rows // max(1, self.steps))
+        for start in range(0, self.samples, size):
+            yield slice(start, min(start + size, self.samples))
+
+    def is_padding(self, tokens: int) -> npt.NDArray[np.bool_]:
+        """Return (samples, tokens); needs lengths."""
+        assert self.lengths is not None  # noqa: S101 - asked for only with lengths
+        late: npt.NDArray[np.bool_] = np.arange(tokens) >= self.lengths[:, np.newaxis]
+        return late
+
+
+@dataclass(frozen=True, eq=False)
+class Amount:
+    """How much of something there was."""
+
+    cells: IntArray
+    """(samples, steps)"""
+    tokens: IntArray | None
+    """(tokens,), where they can be told"""
+    padding: int
+    """the part of padding tokens, where they can be told"""
+
+    def __add__(self, other: Amount) -> Amount:
+        """Add amounts of the same population."""
+        tokens = None
+        if self.tokens is not None and other.tokens is not None:
+            tokens = self.tokens + other.tokens
+        padding = self.padding + other.padding
+        return Amount(self.cells + other.cells, tokens, padding)
+
+    def __mul__(self, times: int) -> Amount:
+        """Count everything `times` times."""
+        tokens = None if self.tokens is None else self.tokens * times
+        return Amount(self.cells * times, tokens, self.padding * times)
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """What each message of a neuron counts for."""
+
+    each: IntArray
+    """(neurons,)"""
+    slots: int = 1
+    """tokens of the population, its last axis; 1: not told by its neurons"""
+    spread: IntArray | None = None
+    """(neurons, tokens) where the token is that of who receives; adds up to `each`"""
+
+    def by_token(self, sent: IntArray) -> IntArray | None:
+        """Share out `sent` (neurons,), weighted, to the tokens."""
+        if self.spread is not None:
+            spread: IntArray = sent @ self.spread
+            return spread
+        if self.slots == 1:
+            return None
+        shared: IntArray = (sent * self.each).reshape(-1, self.slots).sum(axis=0)
+        return shared
+
+
+class Reading(Enum):
+    """What of a message counts."""
+
+    SENT = "1 if there is a message"
+    LEVEL = "its absolute level"
+    ZERO = "1 if it is 0"
+    ALWAYS = "1, whatever it is"
+
+
+# --- what never changes --------------------------------------------------------------
+
+
+def steady_amount(grid: Grid, weights: Weights) -> Amount:
+    """Count a message of every neuron at every step."""
+    cell = int(weights.each.sum())
+    cells = np.broadcast_to(np.int64(cell), (grid.samples, grid.steps))
+    shares = weights.by_token(np.ones(len(weights.each), dtype=np.int64))
+    if shares is None:
+        return Amount(cells, None, 0)
+    padding = 0
+    if grid.lengths is not None:
+        late = grid.is_padding(len(shares)).sum(axis=0, dtype=np.int64)
+        padding = grid.steps * int(late @ shares)
+    return Amount(cells, shares * (grid.samples * grid.steps), padding)
+
+
+# --- what does -----------------------------------------------------------------------
+
+
+def sent_amounts(
+    grid: Grid,
+    values: npt.NDArray[Any],
+    reading: Reading,
+    weights: Sequence[Weights],
+) -> list[Amount]:
+    """Count the messages `values` (samples, steps, *shape), under several weights."""
+    flat = values.reshape(grid.samples, grid.steps, -1)
+    neurons = flat.shape[2]
+    matrix = np.stack([each.each for each in weights], axis=1)
+    typed = matrix.astype(_exact_type(matrix, flat, reading))
+    cells = np.empty((grid.samples, grid.steps, len(weights)), dtype=np.int64)
+    totals = make_totals(grid, neurons, weights)
+    slots = _even_slots(matrix, totals.slots) if reading is not Reading.LEVEL else 1
+    for chunk in grid.chunks(neurons):
+        x = _read(flat[chunk], reading)
+        rows = x.reshape(-1, neurons // slots, slots)
+        sent = count_in_words(rows) if slots > 1 else rows[:, :, 0]
+        cells[chunk] = _product(sent, typed[::slots]).reshape(*x.shape[:2], -1)
+        totals.add(chunk, x)
+    return [
+        totals.amount(np.ascontiguousarray(cells[:, :, k]), each)
+        for k, each in enumerate(weights)
+    ]
+
+
+def _product(sent: npt.NDArray[Any], typed: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return sent @ typed, some rows at a time, so that the wide copies stay cached."""
+    size = max(1, CACHED // max(1, sent.shape[1]))
+    parts = [
+        sent[start : start + size].astype(typed.dtype) @ typed
+        for start in range(0, len(sent), size)
+    ]
+    return np.concatenate(parts)
+
+
+def _even_slots(matrix: IntArray, slots: int) -> int:
+    """Return the tokens that can be added up first as they all weigh alike, else 1."""
+    if not fits_words(slots):
+        return 1
+    by_channel = matrix.reshape(-1, slots, matrix.shape[1])
+    return slots if bool((by_channel == by_channel[:, :1]).all()) else 1
+
+
+def _read(values: npt.NDArray[Any], reading: Reading) -> npt.NDArray[Any]:
+    """Return what counts of some values; spikes count as they are."""
+    match reading:
+        case Reading.LEVEL:
+            return np.asarray(np.abs(values.astype(np.int64)))
+        case Reading.ZERO:
+            return np.asarray(values == 0).view(np.uint8)
+        case Reading.SENT | Reading.ALWAYS:
+            is_sent = values if values.dtype == np.bool_ else values != 0
+            return np.asarray(is_sent).view(np.uint8)
+
+
+def _exact_type(
+    matrix: IntArray, flat: npt.NDArray[Any], reading: Reading
+) -> type[np.float32] | type[np.float64] | type[np.int64]:
+    most = 1
+    if reading is Reading.LEVEL:
+        most = max(int(flat.max(initial=0)), -int(flat.min(initial=0)), 1)
+    largest = most * int(matrix.sum(axis=0).max(initial=0))
+    if largest < 2**24:
+        return np.float32
+    return np.float64 if largest < 2**53 else np.int64
+
+
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """Messages of each neuron, added up chunk by chunk."""
+
+    grid: Grid
+    slots: int
+    whole: IntArray
+    """(neurons,)"""
+    padding: IntArray
+    """(neurons,), of the samples where the neuron is a padding token"""
+    by_sample: IntArray | None
+    """(samples, neurons), kept only where receivers tell the token"""
+
+    def add(self, chunk: slice, x: npt.NDArray[Any]) -> None:
+        """Add the messages of some samples, (samples, steps, neurons)."""
+        count = x.shape[0] * x.shape[1]
+        kind = np.uint8 if x.dtype == np.uint8 and count <= BYTE else np.int64
+        if self.by_sample is not None:
+            self.by_sample[chunk] = x.sum(axis=1, dtype=np.int64)
+        if self.slots == 1 or self.grid.lengths is None:
+            if self.slots > 1 or self.by_sample is not None:
+                self.whole[:] += x.reshape(count, -1).sum(axis=0, dtype=kind)
+            return
+        summed = x.sum(axis=1, dtype=kind)
+        self.whole[:] += summed.sum(axis=0, dtype=kind)
+        late = self.grid.is_padding(self.slots)[chunk].astype(kind)
+        shaped = summed.reshape(len(summed), -1, self.slots) * late[:, np.newaxis]
+        self.padding[:] += shaped.sum(axis=0, dtype=kind).reshape(-1)
+
+    def amount(self, cells: IntArray, weights: Weights) -> Amount:
+        """Return the amount under one set of weights."""
+        tokens = weights.by_token(self.whole)
+        if tokens is None or self.grid.lengths is None:
+            return Amount(cells, tokens, 0)
+        if weights.spread is None:
+            return Amount(cells, tokens, int(self.padding @ weights.each))
+        assert self.by_sample is not None  # noqa: S101 - kept where there is a spread
+        shares = self.by_sample @ weights.spread
+        padding = int(shares[self.grid.is_padding(len(tokens))].sum())
+        return Amount(cells, tokens, padding)
+
+
+def make_totals(grid: Grid, neurons: int, weights: Sequence[Weights]) -> Totals:
+    """Return empty totals with what these weights ask for."""
+    slots = max((each.slots for each in weights), default=1)
+    has_spread = any(each.spread is not None for each in weights)
+    by_sample = np.zeros((grid.samples, neurons), np.int64) if has_spread else None
+    whole, padding = (np.zeros(neurons, np.int64) for _ in range(2))
+    return Totals(grid, slots, whole, padding, by_sample)

@@ -1,0 +1,88 @@
+"""Counting and matching of masks, as fast as bytes go."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from spikewright.nodes import IntArray
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Counts: TypeAlias = npt.NDArray[np.int32]
+Pattern: TypeAlias = npt.NDArray[np.float32]
+BYTE = 255
+FIRST = 64
+"""sources looked at first; where spikes are many, few targets are left after them"""
+FEW_LEFT = 1 / 8
+"""share of pairs below which they are looked at one by one"""
+_ONES = np.uint64(0x0101010101010101)
+
+
+def count_true(x: Mask, *, axis: int) -> Counts:
+    """Count along an axis, in bytes, which add many times faster than wider numbers."""
+    axis %= x.ndim
+    if axis == x.ndim - 1 and fits_words(x.shape[axis]) and x.flags.c_contiguous:
+        return count_in_words(x.view(np.uint8)).astype(np.int32)
+    first = np.moveaxis(x, axis, 0).view(np.uint8)
+    total = np.zeros(first.shape[1:], np.int32)
+    for start in range(0, len(first), BYTE):
+        total += _folded(first[start : start + BYTE])
+    return total
+
+
+def _folded(x: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Add one half of up to 255 to the other until one is left: long vectors."""
+    while len(x) > 1:
+        half = len(x) // 2
+        added = x[:half] + x[half : 2 * half]
+        if len(x) % 2:
+            added[0] += x[-1]
+        x = added
+    return np.asarray(x[0])
+
+
+def count_in_words(x: npt.NDArray[np.uint8]) -> IntArray:
+    """Count along the last axis, eight bytes at a time.
+
+    Args:
+        x: zeros and ones, contiguous; the last axis a multiple of 8 and at most 248,
+            so that no byte of a sum of words overflows.
+    """
+    words = x.view(np.uint64)
+    total = words[..., 0].copy()
+    for place in range(1, words.shape[-1]):
+        total += words[..., place]
+    return ((total * _ONES) >> np.uint64(56)).astype(np.int64)
+
+
+def fits_words(length: int) -> bool:
+    """Say whether `count_in_words` takes a last axis of this length."""
+    return length % 8 == 0 and 0 < length < BYTE
+
+
+def touches(meets: Pattern, x: Mask) -> Mask:
+    """Tell which targets (rows, targets) meet a source that sent.
+
+    A sum of zeros and ones in float32 is zero only if all are: the answer is exact.
+
+    Args:
+        meets: (targets, sources), 0 or 1.
+        x: (rows, sources).
+    """
+    found = _meet(meets[:, :FIRST], x[:, :FIRST])
+    if meets.shape[1] <= FIRST:
+        return found
+    rest = slice(FIRST, None)
+    rows, targets = np.nonzero(~found)
+    if len(rows) > FEW_LEFT * found.size:
+        found |= _meet(meets[:, rest], x[:, rest])
+    else:
+        both = x[rows, rest] & (meets[targets, rest] != 0)
+        found[rows, targets] = both.any(axis=1)
+    return found
+
+
+def _meet(meets: Pattern, x: Mask) -> Mask:
+    return np.asarray(x.astype(np.float32) @ meets.T > 0)

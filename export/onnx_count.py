@@ -11,13 +11,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 import onnx
-from onnx import helper
 
 from spikewright.counts import OperationCount
 from spikewright.errors import InputError
+from spikewright.export.onnx_call import Call
 from spikewright.export.onnx_file import read_onnx
+from spikewright.export.onnx_integers import QUANTIZERS, is_integer_arithmetic
 from spikewright.export.onnx_norms import Norms, find_norms
-from spikewright.export.onnx_ops import MOVES, Call, rule_of
+from spikewright.export.onnx_ops import MOVES, is_in_place, rule_of
+from spikewright.export.onnx_roles import bits_of, find_roles, is_lookup
 from spikewright.export.onnx_shapes import RAISED, infer_shapes
 from spikewright.hardware_profiles.teacher import TeacherWork
 
@@ -43,6 +45,8 @@ class OnnxCount:
     """by part of the model: embeddings, layer0, …, as its names tell"""
     weight_bytes: int
     """of all weights, once"""
+    macs_by_type: Mapping[str, int]
+    """by the types that are multiplied; a weight has the type that it is stored in"""
     activation_bytes: int
     """of all real numbers that are computed, once; what is only moved is not"""
     uncounted: Mapping[str, tuple[int, int]]
@@ -60,9 +64,14 @@ def count_onnx(path: str | Path, tokens: int, batch: int = 1) -> OnnxCount:
     """Count the operations of a model on `batch` texts of `tokens` tokens each.
 
     MACs of MatMul, Gemm, Conv and attention, also fused (ONNX's Attention, and
-    com.microsoft's Attention and MultiHeadAttention); norms, also where they are
-    written out; softmax, GELU, erf, tanh and their like; additions; table look-ups.
-    A padded token counts as any other.
+    com.microsoft's Attention and MultiHeadAttention) or of integers; norms, also where
+    they are written out; softmax, GELU, erf, tanh and their like; additions; divisions
+    of signals; table look-ups. A padded token counts as any other.
+
+    Bits are those of the types in the graph: of a weight for each MAC that uses it, of
+    what is looked up, and of the signals that a node reads and writes. Biases, masks
+    and functions of single elements are applied where their input is made, and move
+    nothing; nor does what is not counted.
 
     Raises:
         InputError: the file is missing or no ONNX file, has control flow, an input that
@@ -86,21 +95,47 @@ def count_onnx_sentences(path: str | Path, lengths: Sequence[int]) -> TeacherWor
         raise InputError(f"{path}: a text of {min(lengths)} tokens; must be > 0")
     model = read_onnx(path)
     total: dict[str, OperationCount] = {}
+    by_type: Counter[str] = Counter()
     for tokens, times in Counter(lengths).items():
-        for name, count in _count(path, model, tokens, 1).counts.items():
+        counted = _count(path, model, tokens, 1)
+        for name, count in counted.counts.items():
             total[name] = total.get(name, OperationCount()) + count * times
-    mean = sum(lengths) / len(lengths)
-    return TeacherWork(Path(path).name, total, len(lengths), mean)
+        for kinds, macs in counted.macs_by_type.items():
+            by_type[kinds] += macs * times
+    return TeacherWork(
+        counted.name,
+        total,
+        len(lengths),
+        sum(lengths) / len(lengths),
+        dict(by_type),
+        8 * counted.weight_bytes,
+        ("every number as wide as the graph says",),
+        tuple(_said(*each) for each in counted.uncounted.items()),
+    )
+
+
+def _said(operator: str, found: tuple[int, int]) -> tuple[str, str]:
+    return operator, f"{found[0]} nodes of an operator that has no count"
 
 
 # --- counting ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Tally:
+    """What was counted so far."""
+
     counts: dict[str, OperationCount] = field(default_factory=dict)
+    by_type: Counter[str] = field(default_factory=Counter)
     uncounted: dict[str, tuple[int, int]] = field(default_factory=dict)
     moved: Counter[str] = field(default_factory=Counter)
+    bits: int = 0
+    """of all numbers that were computed"""
+
+    def add(self, part: str, call: Call, count: OperationCount) -> None:
+        """Add the work of a node."""
+        self.counts[part] = self.counts.get(part, OperationCount()) + count
+        self.by_type.update(call.multiplied(count))
 
 
 def _count(
@@ -119,53 +154,72 @@ def _count(
 
 def _counted(name: str, model: onnx.ModelProto, tokens: int, batch: int) -> OnnxCount:
     tensors = infer_shapes(model, batch=batch, tokens=tokens)
+    roles = find_roles(model.graph, tensors)
     norms = find_norms(model.graph)
     tally = _Tally()
-    computed = 0
     part = OTHER
     for node in model.graph.node:
         part = part_of(node) or part
-        computed += _add(tally, Call(node, tensors), norms, part)
-    weights = [(each.data_type, prod(each.dims)) for each in model.graph.initializer]
+        _add(tally, Call(node, tensors, roles), norms, part)
+    stored = ((each.data_type, prod(each.dims)) for each in model.graph.initializer)
     return OnnxCount(
         name,
         MappingProxyType(tally.counts),
-        sum(_bytes(*each) for each in weights),
-        computed,
+        -(-sum(bits_of(kind) * numbers for kind, numbers in stored) // 8),
+        MappingProxyType(dict(tally.by_type)),
+        tally.bits // 8,
         MappingProxyType(tally.uncounted),
         MappingProxyType(dict(tally.moved)),
     )
 
 
-def _add(tally: _Tally, call: Call, norms: Norms, part: str) -> int:
-    """Count a node; return the bytes of real numbers that it computes."""
-    node, tensors = call.node, call.tensors
+def _add(tally: _Tally, call: Call, norms: Norms, part: str) -> None:
+    """Count a node."""
+    node = call.node
     kind = node.op_type if not node.domain else f"{node.domain}.{node.op_type}"
     first = node.output[0] if node.output else ""
-    rule = rule_of(node)
-    if kind == "Gather" and node.input[0] in tensors.weights and tensors.is_real(first):
-        _add_count(tally, part, OperationCount(lookups=call.out))
-    elif not tensors.is_real(first) or node.op_type in MOVES:
+    if _is_moved(call, first):
         tally.moved[kind] += 1
-        return 0
-    elif first in norms.inside:
-        return 0  # the norm counts as one
-    elif first in norms.ends:
-        _add_count(tally, part, OperationCount(norm_elements=call.out))
-    elif rule is not None:
-        _add_count(tally, part, rule(call))
-    else:
+        return
+    if first in norms.inside:
+        return  # the norm counts as one
+    tally.bits += call.written
+    count = _work(call, is_norm=first in norms.ends)
+    if count is None:
         nodes, numbers = tally.uncounted.get(kind, (0, 0))
         tally.uncounted[kind] = (nodes + 1, numbers + call.out)
-    return _bytes(tensors.kinds.get(first, onnx.TensorProto.FLOAT), call.out)
+    else:
+        tally.add(part, call, count)
 
 
-def _add_count(tally: _Tally, part: str, count: OperationCount) -> None:
-    tally.counts[part] = tally.counts.get(part, OperationCount()) + count
+def _is_moved(call: Call, first: str) -> bool:
+    """Say whether a node computes no numbers: it moves them, or works on indices."""
+    node, tensors, roles = call.node, call.tensors, call.roles
+    if is_lookup(node, tensors, roles) or is_integer_arithmetic(node.op_type):
+        return False
+    if node.op_type in QUANTIZERS:
+        return first in roles.weights
+    return node.op_type in MOVES or not tensors.is_real(first)
 
 
-def _bytes(kind: int, numbers: int) -> int:
-    return int(helper.tensor_dtype_to_np_dtype(kind).itemsize) * numbers
+def _work(call: Call, *, is_norm: bool) -> OperationCount | None:
+    """Return the work of a node and the bits that it moves; None if it has no count."""
+    written = OperationCount(activation_bits_written=call.written)
+    if is_lookup(call.node, call.tensors, call.roles):
+        bits = call.out * call.roles.stored_bits(call.node.input[0])
+        found = OperationCount(lookups=call.out, embedding_bits_read=bits)
+        return found + written
+    if is_norm:
+        found = OperationCount(
+            norm_elements=call.out, activation_bits_read=call.written
+        )
+        return found + written
+    rule = rule_of(call)
+    if rule is None:
+        return None
+    if is_in_place(call):
+        return rule(call)
+    return rule(call) + written + OperationCount(activation_bits_read=call.read)
 
 
 def part_of(node: onnx.NodeProto) -> str | None:

@@ -46,6 +46,7 @@ RAISED = (
     RuntimeError,
     TypeError,
     ValueError,
+    onnx.checker.ValidationError,
 )
 """what ONNX's inference and reference raise on nodes that they cannot take, and we on
 damaged ones (measured by fuzzing)"""
@@ -234,6 +235,14 @@ def _product(shapes: Sequence[Shape], options: Mapping[str, Any]) -> Shape:
     return (*np.broadcast_shapes(first[:-2], second[:-2]), rows, columns)
 
 
+def _quantized_rows(shapes: Sequence[Shape], options: Mapping[str, Any]) -> Shape:
+    return _rows((shapes[0], shapes[3]), options)
+
+
+def _quantized_sum(shapes: Sequence[Shape], _: Mapping[str, Any]) -> Shape:
+    return tuple(np.broadcast_shapes(shapes[0], shapes[3]))
+
+
 _Rule = Callable[[Sequence[Shape], Mapping[str, Any]], Shape]
 _CONTRIBUTED: Mapping[str, _Rule] = MappingProxyType(
     {
@@ -243,6 +252,11 @@ _CONTRIBUTED: Mapping[str, _Rule] = MappingProxyType(
         "FusedMatMul": _product,
         "FusedGemm": _rows,
         "GemmFastGelu": _rows,
+        "MatMulIntegerToFloat": _product,
+        "DynamicQuantizeMatMul": _product,
+        "QGemm": _quantized_rows,
+        "QLinearAdd": _quantized_sum,
+        "QLinearMul": _quantized_sum,
         **dict.fromkeys(
             (
                 "SkipLayerNormalization",
@@ -252,6 +266,8 @@ _CONTRIBUTED: Mapping[str, _Rule] = MappingProxyType(
                 "BiasGelu",
                 "Gelu",
                 "QuickGelu",
+                "QLinearSoftmax",
+                "QLinearSigmoid",
             ),
             _as_first,
         ),
@@ -270,5 +286,9 @@ def _add_contributed(tensors: Tensors, node: onnx.NodeProto, rule: _Rule) -> Non
         name for name in node.input if name in tensors.kinds and tensors.is_real(name)
     ]
     kind = tensors.kinds[real[0]] if real else onnx.TensorProto.FLOAT
+    if node.op_type.startswith("QLinear") or (
+        node.op_type == "QGemm" and len(node.input) == 9
+    ):  # the last input is the result's zero point, which has its type
+        kind = tensors.kinds.get(node.input[-1], onnx.TensorProto.UINT8)
     for name in (*node.output[:1], *node.output[3:4]):
         tensors.add(name, kind, shape)

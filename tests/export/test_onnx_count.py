@@ -63,7 +63,9 @@ def counted(path, tokens=TOKENS, batch=1):
     lookups = OperationCount(lookups=batch * tokens * HIDDEN)
     assert count.counts["embeddings"].lookups == lookups.lookups
     total = vars(count.total) | {"lookups": 0}
-    return {name: value for name, value in total.items() if value}
+    return {
+        name: value for name, value in total.items() if value and "_bits_" not in name
+    }
 
 
 # --- products ------------------------------------------------------------------------
@@ -74,7 +76,7 @@ def test_a_product_and_its_bias(model):
         node("MatMul", "x,w", "m"), node("Add", "m,b"), w=zeros(8, 3), b=zeros(3)
     )
     # 5 tokens x 8 x 3 MACs; a bias for each of 5 x 3
-    assert counted(path) == {"macs": 120, "additions": 15}
+    assert counted(path) == {"macs": 120, "bias_additions": 15}
 
 
 def test_texts_count_on_their_own(model):
@@ -89,8 +91,8 @@ def test_attention_in_single_operators(model):
         node("Softmax", "scores", "p"),
         node("MatMul", "p,x"),
     )
-    # q k: 5 x 5 x 8, p v: 5 x 8 x 5; an exponential for each of 5 x 5
-    assert counted(path) == {"macs": 400, "exp_elements": 25}
+    # q k: 5 x 5 x 8, p v: 5 x 8 x 5; an exponential and a division for each of 5 x 5
+    assert counted(path) == {"macs": 400, "exp_elements": 25, "divisions": 25}
     assert count_onnx(path, TOKENS).moved == {"Transpose": 1}
 
 
@@ -102,7 +104,7 @@ def test_a_gemm_has_its_bias_inside(model):
         w=zeros(3, 8),
         b=zeros(3),
     )
-    assert counted(path) == {"macs": 5 * 8 * 3, "additions": 15}
+    assert counted(path) == {"macs": 5 * 8 * 3, "bias_additions": 15}
 
 
 def test_a_convolution_sees_its_group_only(model):
@@ -113,7 +115,7 @@ def test_a_convolution_sees_its_group_only(model):
         b=zeros(6),
     )
     # (5 - 3) // 2 + 1 = 2 places x 6 channels, each 4 x 3 MACs and a bias
-    assert counted(path) == {"macs": 144, "additions": 12}
+    assert counted(path) == {"macs": 144, "bias_additions": 12}
 
 
 # --- fused attention -----------------------------------------------------------------
@@ -125,8 +127,13 @@ def test_attention_of_onnx(model):
         opset=23,
         mask=zeros(TOKENS, TOKENS),
     )
-    # 2 heads x 5 x 5 pairs: 4 + 4 MACs, an exponential and a mask each
-    assert counted(path) == {"macs": 400, "exp_elements": 50, "additions": 50}
+    # 2 heads x 5 x 5 pairs: 4 + 4 MACs, an exponential, a division and a mask each
+    assert counted(path) == {
+        "macs": 400,
+        "exp_elements": 50,
+        "divisions": 50,
+        "residual_additions": 50,
+    }
 
 
 def test_attention_of_onnxruntime_projects_too(model):
@@ -136,7 +143,12 @@ def test_attention_of_onnxruntime_projects_too(model):
         b=zeros(24),
     )
     # q, k, v: 5 x 8 x 24 MACs, 5 x 24 biases; then 2 x 5 x 5 pairs of 4 + 4 MACs
-    assert counted(path) == {"macs": 960 + 400, "exp_elements": 50, "additions": 120}
+    assert counted(path) == {
+        "macs": 960 + 400,
+        "exp_elements": 50,
+        "divisions": 50,
+        "bias_additions": 120,
+    }
 
 
 def test_multi_head_attention_of_onnxruntime(model):
@@ -145,7 +157,12 @@ def test_multi_head_attention_of_onnxruntime(model):
         b=zeros(24),
     )
     # biases of q, k and v: 3 x 5 x 8
-    assert counted(path) == {"macs": 400, "exp_elements": 50, "additions": 120}
+    assert counted(path) == {
+        "macs": 400,
+        "exp_elements": 50,
+        "divisions": 50,
+        "bias_additions": 120,
+    }
 
 
 def test_fused_and_single_operators_agree(model):
@@ -217,9 +234,15 @@ def test_an_rms_norm_that_is_written_out_counts_as_one(model):
 
 def test_what_only_looks_like_a_norm_is_counted_as_it_is(model):
     path = model(node("Sqrt", "x", "s"), node("Div", "x,s"))
-    assert counted(path) == {}
     # 5 tokens x 8 numbers each
-    assert count_onnx(path, TOKENS).uncounted == {"Sqrt": (1, 40), "Div": (1, 40)}
+    assert counted(path) == {"divisions": 40}
+    assert count_onnx(path, TOKENS).uncounted == {"Sqrt": (1, 40)}
+
+
+def test_a_division_by_a_stored_number_is_a_scale(model):
+    path = model(node("Div", "x,s"), s=np.float32(3))
+    assert counted(path) == {}
+    assert count_onnx(path, TOKENS).uncounted == {"Div": (1, 40)}
 
 
 def test_norms_of_onnxruntime_add_their_skip(model):
@@ -229,7 +252,11 @@ def test_norms_of_onnxruntime_add_their_skip(model):
         b=zeros(8),
         bias=zeros(8),
     )
-    assert counted(path) == {"norm_elements": 40, "additions": 80}
+    assert counted(path) == {
+        "norm_elements": 40,
+        "residual_additions": 40,
+        "bias_additions": 40,
+    }
 
 
 @pytest.mark.parametrize(
@@ -239,12 +266,17 @@ def test_norms_of_onnxruntime_add_their_skip(model):
         ("Erf", "x", "", {"exp_elements": 40}),
         ("Tanh", "x", "", {"exp_elements": 40}),
         ("Exp", "x", "", {"exp_elements": 40}),
-        ("BiasGelu", "x,b", "com.microsoft", {"exp_elements": 40, "additions": 40}),
+        (
+            "BiasGelu",
+            "x,b",
+            "com.microsoft",
+            {"exp_elements": 40, "bias_additions": 40},
+        ),
         ("FastGelu", "x", "com.microsoft", {"exp_elements": 40}),
-        ("Sub", "x,b", "", {"additions": 40}),
-        ("Sum", "x,x,x", "", {"additions": 80}),
+        ("Sub", "x,b", "", {"bias_additions": 40}),
+        ("Sum", "x,x,x", "", {"residual_additions": 80}),
         # 40 numbers into one take 39 additions
-        ("ReduceSum", "x", "", {"additions": 39}),
+        ("ReduceSum", "x", "", {"residual_additions": 39}),
     ],
 )
 def test_elements(model, kind, inputs, domain, wanted):
@@ -274,6 +306,85 @@ def test_bytes_of_weights_and_of_what_is_computed(model):
     assert count.weight_bytes == 4 * (400 + 24)
     # 5 x 8 looked up, 5 x 3 multiplied, 5 x 3 rectified
     assert count.activation_bytes == 4 * (40 + 15 + 15)
+
+
+# --- bits ----------------------------------------------------------------------------
+
+
+def moved(path):
+    """Bits: weights fetched, signals read and written, without the look-up."""
+    total = count_onnx(path, TOKENS).total
+    # 5 tokens x 8 numbers are looked up, and written
+    assert total.embedding_bits_read == 32 * 40
+    read, written = total.activation_bits_read, total.activation_bits_written - 32 * 40
+    return total.weight_bits_read, read, written
+
+
+def test_a_product_fetches_its_weight_for_each_mac(model):
+    path = model(
+        node("MatMul", "x,w", "m"), node("Add", "m,b"), w=zeros(8, 3), b=zeros(3)
+    )
+    # the bias is added where the product is made
+    assert moved(path) == (32 * 120, 32 * 40, 32 * 15)
+
+
+def test_weights_have_the_width_in_which_they_are_stored(model):
+    half = np.zeros((8, 3), np.float16)
+    path = model(node("Cast", "w", "wide", to=FLOAT), node("MatMul", "x,wide"), w=half)
+    assert moved(path) == (16 * 120, 32 * 40, 32 * 15)
+    count = count_onnx(path, TOKENS)
+    assert count.macs_by_type == {"float32 x float16": 120}
+
+
+def test_attention_multiplies_signals_and_fetches_nothing(model):
+    path = model(
+        node("Transpose", "x", "k", perm=[0, 2, 1]),
+        node("MatMul", "x,k", "scores"),
+        node("Add", "scores,mask", "masked"),
+        node("Softmax", "masked", "p"),
+        node("MatMul", "p,x"),
+        mask=zeros(1, TOKENS),
+    )
+    # q, k and p, v are read, and the softmax's scores; the mask moves nothing
+    assert moved(path) == (0, 32 * (80 + 25 + 25 + 40), 32 * (25 + 25 + 40))
+    assert count_onnx(path, TOKENS).macs_by_type == {"float32 x float32": 400}
+
+
+def test_fused_attention_fetches_for_its_projections_alone(model):
+    path = model(
+        node("Attention", "x,w,b", domain="com.microsoft", num_heads=2),
+        w=np.zeros((8, 24), np.float32),
+        b=zeros(24),
+    )
+    # of 960 + 400 MACs; scores never leave the operator
+    assert moved(path) == (32 * 960, 32 * 40, 32 * 40)
+
+
+def test_sums_and_norms_move_signals_and_functions_of_elements_do_not(model):
+    path = model(
+        node("Gelu", "x", "a"),
+        node("Add", "a,x", "sum"),
+        node("LayerNormalization", "sum,g,b"),
+        g=zeros(8),
+        b=zeros(8),
+    )
+    assert moved(path) == (0, 32 * (80 + 40), 32 * (40 + 40))
+
+
+def test_a_mask_is_no_signal_and_no_bias(model):
+    """The mask comes from an input, and is as large as the scores of one head."""
+    path = model(
+        node("Transpose", "x", "k", perm=[0, 2, 1]),
+        node("MatMul", "x,k", "scores"),
+        node("Cast", "ids", "mask", to=FLOAT),
+        node("Unsqueeze", "mask,one", "wide"),
+        node("Expand", "wide,like", "square"),
+        node("Add", "scores,square"),
+        one=np.array([1]),
+        like=np.array([1, TOKENS, TOKENS]),
+    )
+    assert counted(path) == {"macs": 200, "residual_additions": 25}
+    assert moved(path) == (0, 32 * 80, 32 * 25)
 
 
 # --- shapes that the graph computes --------------------------------------------------

@@ -14,8 +14,10 @@ import onnx  # noqa: E402
 import onnxruntime  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
+from onnxruntime import quantization  # noqa: E402
 
 from spikewright.cli.convert import run_convert  # noqa: E402
+from spikewright.counts import OperationCount  # noqa: E402
 from spikewright.errors import InputError  # noqa: E402
 from spikewright.export import onnx_export  # noqa: E402
 from spikewright.export.onnx_count import count_onnx, count_onnx_sentences  # noqa: E402
@@ -24,6 +26,7 @@ from spikewright.hardware_profiles.teacher import (  # noqa: E402
     TransformerShape,
     count_teacher,
     count_teacher_sentences,
+    read_teacher_config,
 )
 
 pytestmark = pytest.mark.slow
@@ -101,6 +104,9 @@ def test_a_report_can_price_an_onnx_teacher_like_a_config(exported):
     assert work.counts == wanted.counts
     assert (work.sentences, work.mean_tokens) == (3, 5.0)
     assert work.name == "bert.onnx"
+    macs = sum(count.macs for count in work.counts.values())
+    assert work.macs_by_type == {"float32 x float32": macs}
+    assert work.uncounted == (("Mul", "2 nodes of an operator that has no count"),)
 
 
 def test_weights_are_counted_in_bytes(exported):
@@ -124,7 +130,114 @@ def test_an_older_set_of_operators_writes_gelu_out(tmp_path):
         assert (found.macs, found.exp_elements) == (work.macs, work.exp_elements)
     # x / 2 (1 + erf(x / sqrt 2)): one addition for each of 9 x 64
     layer = count.counts["layer0"]
-    assert layer.additions == wanted["layer0"].additions + 9 * 64
+    found = layer.residual_additions + layer.bias_additions
+    exact = wanted["layer0"].residual_additions + wanted["layer0"].bias_additions
+    assert found == exact + 9 * 64
+
+
+def tiny(kind):
+    sizes = dict(SIZES)
+    if kind == "distilbert":
+        sizes["hidden_dim"] = sizes.pop("intermediate_size")
+    if kind == "electra":
+        sizes["embedding_size"] = 16
+    if kind == "roberta":
+        sizes |= {"pad_token_id": 1, "max_position_embeddings": 66}
+    config = transformers.AutoConfig.for_model(kind, **sizes)
+    return classifier(
+        transformers.AutoModelForSequenceClassification.from_config, config
+    )
+
+
+@pytest.mark.parametrize("kind", ["distilbert", "electra", "roberta"])
+def test_other_families_count_as_their_configuration_too(kind, tmp_path):
+    model = tiny(kind)
+    export_onnx(model, tmp_path / "x.onnx")
+    shape = read_teacher_config(model.config.to_dict())
+    for tokens in (1, 9, 64):
+        found = count_onnx(tmp_path / "x.onnx", tokens)
+        assert found.counts == count_teacher(shape, tokens)
+
+
+def numbers_of(counts):
+    """All counts of all parts, but the bits that a format decides."""
+    total = vars(sum(counts.values(), OperationCount()))
+    return {name: value for name, value in total.items() if "_bits_" not in name}
+
+
+class Texts:
+    """Two texts to calibrate on."""
+
+    def __init__(self):
+        ids = np.arange(18).reshape(2, 1, 9)
+        self.rest = iter(ids)
+
+    def get_next(self):
+        ids = next(self.rest, None)
+        if ids is None:
+            return None
+        return {
+            "input_ids": ids,
+            "attention_mask": np.ones_like(ids),
+            "token_type_ids": np.zeros_like(ids),
+        }
+
+
+@pytest.fixture(scope="module")
+def quantized(exported, tmp_path_factory):
+    """The same BERT in int8: by dynamic, QDQ and operator quantization."""
+    here = tmp_path_factory.mktemp("int8")
+    paths = {name: here / f"{name}.onnx" for name in ("dynamic", "QDQ", "QOperator")}
+    kind = quantization.QuantType.QInt8
+    quantization.quantize_dynamic(exported[0], paths["dynamic"], weight_type=kind)
+    for name in ("QDQ", "QOperator"):
+        quantization.quantize_static(
+            exported[0],
+            paths[name],
+            Texts(),
+            quant_format=quantization.QuantFormat[name],
+            weight_type=kind,
+        )
+    return paths
+
+
+MATRIX = 9 * (4 * 32 * 32 + 2 * 32 * 64) * 2 + 32 * 32 + 32 * 3
+"""MACs with a weight, at 9 tokens; attention has 2 layers x 2 x 9^2 x 32 more"""
+WITHIN = 2 * 2 * 81 * 32
+
+
+@pytest.mark.parametrize(
+    ("name", "types"),
+    [
+        ("dynamic", {"uint8 x int8": MATRIX, "float32 x float32": WITHIN}),
+        ("QDQ", {"float32 x int8": MATRIX, "float32 x float32": WITHIN}),
+        ("QOperator", {"int8 x int8": MATRIX + WITHIN}),
+    ],
+)
+def test_int8_does_the_same_work_and_reads_a_quarter(quantized, name, types):
+    found, wanted = count_onnx(quantized[name], 9), count_teacher(SHAPE, 9)
+    assert numbers_of(found.counts) == numbers_of(wanted)
+    assert found.macs_by_type == types
+    assert found.total.weight_bits_read == 8 * MATRIX
+    # 3 tables x 9 x 32
+    assert found.total.embedding_bits_read == 8 * 864
+
+
+@pytest.mark.parametrize("name", ["exported", "dynamic", "QDQ"])
+def test_operators_that_onnxruntime_fuses_do_the_same_work(
+    exported, quantized, name, tmp_path
+):
+    path = exported[0] if name == "exported" else quantized[name]
+    options = onnxruntime.SessionOptions()
+    level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.graph_optimization_level = level
+    options.optimized_model_filepath = str(tmp_path / "fused.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    nodes = onnx.load_model(tmp_path / "fused.onnx").graph.node
+    assert any(node.domain == "com.microsoft" for node in nodes)
+    found = count_onnx(tmp_path / "fused.onnx", 9)
+    assert numbers_of(found.counts) == numbers_of(count_teacher(SHAPE, 9))
 
 
 def roberta():

@@ -1,0 +1,71 @@
+"""The one door to a teacher's work: a built-in name, a config, or an ONNX file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from spikewright.errors import BackendMissingError, InputError
+from spikewright.hardware_profiles.teacher import (
+    FP32,
+    TeacherFormat,
+    TeacherWork,
+    count_teacher_sentences,
+    find_teacher,
+    sparse_work,
+)
+
+ONNX = ".onnx"
+
+
+def teacher_work(
+    teacher: str | Path,
+    lengths: int | Sequence[int],
+    *,
+    form: TeacherFormat | None = None,
+    labels: int | None = None,
+    gamma: float | None = None,
+) -> TeacherWork:
+    """Count a teacher on texts of these many tokens each, none padded.
+
+    Args:
+        teacher: a built-in name, also as on the hub; a config.json or its folder; or an
+            ONNX file.
+        lengths: tokens of the one text, or of each.
+        form: how wide numbers are, fp32 if not given; an ONNX file says so itself.
+        labels: of the classifier; two, or as the config or the file says.
+        gamma: share of zero activations, for a teacher that is priced as sparse.
+
+    Raises:
+        InputError: there is no such teacher, it cannot be counted, a length is not
+            positive, or `form` or `labels` is given for an ONNX file.
+        BackendMissingError: it is an ONNX file, and onnx is not installed.
+    """
+    texts = [lengths] if isinstance(lengths, int) else list(lengths)
+    if Path(teacher).suffix.lower() == ONNX:
+        work = _onnx_work(Path(teacher), texts, {"form": form, "labels": labels})
+    else:
+        shape = find_teacher(str(teacher), labels=labels)
+        work = count_teacher_sentences(shape, texts, FP32 if form is None else form)
+    return work if gamma is None else sparse_work(work, gamma)
+
+
+def _onnx_work(
+    path: Path, lengths: Sequence[int], options: dict[str, object]
+) -> TeacherWork:
+    for name, value in options.items():
+        if value is not None:
+            raise InputError(
+                f"{path}: {name} is given, but the file says it itself; leave it out, "
+                "or give the teacher by name or config"
+            )
+    if not find_spec("onnx"):
+        raise BackendMissingError(
+            f"{path}: needs onnx; pip install 'spikewright[onnx]'"
+        )
+    from spikewright.export.onnx_count import (  # noqa: PLC0415 - onnx is optional
+        count_onnx_sentences,
+    )
+
+    return count_onnx_sentences(path, lengths)

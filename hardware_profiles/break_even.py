@@ -16,13 +16,10 @@ from fractions import Fraction
 
 from spikewright.counts import OperationCount
 from spikewright.errors import InputError
-from spikewright.graph import Graph
 from spikewright.hardware_profiles.constant import Constant
 from spikewright.hardware_profiles.full_energy import FullEnergy, full_energy
 from spikewright.hardware_profiles.profile import HardwareProfile
 from spikewright.hardware_profiles.terms import total_j
-from spikewright.hops import hops
-from spikewright.nodes import GRADED, BiasLine
 
 DAMPFHOFFER = (0.15, 1.38)
 """spikes per synapse and inference up to which a spiking network competes: Dampfhoffer
@@ -110,7 +107,7 @@ def rate_line(
     Args:
         figure: the student at its measured rate.
         profile: where it was priced.
-        steady: nodes whose events do not follow the rate, as `steady_nodes` says.
+        steady: nodes whose events do not follow the rate: see `steady_nodes`.
 
     Raises:
         InputError: the student's rate is unknown or 0, its events have no price, or a
@@ -165,24 +162,6 @@ def compute_only_spikes_per_synapse(
     if not accumulate.value:
         raise InputError("an accumulate of 0 J breaks even at no rate")
     return mac.value * (1 - gamma) / accumulate.value
-
-
-def steady_nodes(graph: Graph) -> tuple[str, ...]:
-    """Name the nodes of a graph whose events do not follow the spike rate.
-
-    Bias lines and graded populations send at every step, whatever fires.
-    """
-    sources = [
-        name
-        for name, node in graph.nodes.items()
-        if isinstance(node, (BiasLine, *GRADED))
-    ]
-    behind = [
-        hop.first.target
-        for hop in hops(graph)
-        if hop.source in sources and hop.synapses is not None
-    ]
-    return tuple(dict.fromkeys([*sources, *behind]))
 
 
 def silenced(

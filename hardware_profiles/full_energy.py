@@ -206,8 +206,9 @@ def _real_time(pricing: Pricing, work: Work, counted: list[Term]) -> Term | None
     if step_s is None:
         return None
     static = static_term(pricing, work, work.steps * step_s)
-    found = _without_included([*counted, static])
-    return merge_terms(found)["static"]
+    terms = merge_terms(_without_included([*counted, static]))
+    check_overlaps(pricing, all_lines(terms))
+    return terms["static"]
 
 
 # --- nothing twice -------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from spikewright.graph import Graph
 from spikewright.hardware_profiles.cut import (
@@ -27,6 +27,7 @@ from spikewright.hardware_profiles.violations import (
     number_violations,
     output_axon_violations,
 )
+from spikewright.nodes import IntArray
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Core:
     holds: tuple[tuple[str, int], ...]
     """(population, neurons of it)"""
     load: Load
+    rows: tuple[IntArray, ...] = field(compare=False, repr=False)
+    """places of those neurons in their populations"""
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,7 @@ def _core(pieces: Sequence[Piece]) -> Core:
     return Core(
         tuple((each.population, len(each.rows)) for each in pieces),
         sum((each.load for each in pieces), Load()),
+        tuple(each.rows for each in pieces),
     )
 
 
@@ -173,7 +177,8 @@ def _add_to_first(cores: list[Core], piece: Piece, limits: Limits) -> None:
     for index, core in enumerate(cores):
         load = core.load + new.load
         if load.fits(limits, RESOURCES):
-            cores[index] = Core((*core.holds, *new.holds), load)
+            holds, rows = (*core.holds, *new.holds), (*core.rows, *new.rows)
+            cores[index] = Core(holds, load, rows)
             return
     cores.append(new)
 

@@ -16,7 +16,7 @@ from spikewright.hardware_profiles.teacher import TeacherWork
 from spikewright.hardware_profiles.work import Work
 from spikewright.hops import Hop, hops
 from spikewright.linear import fan_out
-from spikewright.nodes import GRADED, POPULATIONS, BiasLine
+from spikewright.nodes import GRADED, POPULATIONS, BiasLine, IntArray
 from spikewright.run_counts import RunCounts
 
 BARRIERS = "barriers"
@@ -64,11 +64,69 @@ def measured_rate(graph: Graph, run: RunCounts) -> Fraction | None:
     counts = run.totals()
     synops = possible = 0
     for name, hop in _projections(graph):
-        if _always_sends(graph, hop) or not counts[name].synops:
-            possible += 0 if _always_sends(graph, hop) else _silent(graph, hop, counts)
+        count = counts.get(name, OperationCount())
+        if _always_sends(graph, hop) or count.macs or count.graded_synops:
             continue
-        synops += counts[name].synops
-        possible += _possible(graph, hop)
+        synops += count.synops
+        possible += _fan_out(graph, hop)
     if not possible:
         return None
     return Fraction(synops, possible * run.samples * run.steps)
+
+
+def steady_nodes(graph: Graph) -> tuple[str, ...]:
+    """Name the nodes of a graph whose events do not follow the spike rate.
+
+    Bias lines and graded populations send at every step, whatever fires.
+    """
+    sources = [
+        name
+        for name, node in graph.nodes.items()
+        if isinstance(node, (BiasLine, *GRADED))
+    ]
+    behind = [name for name, hop in _projections(graph) if _always_sends(graph, hop)]
+    return (*sources, *behind)
+
+
+def loads_of_run(graph: Graph, run: RunCounts, placement: Placement) -> list[Load]:
+    """Return what each population and the synapses into it do in their fullest step.
+
+    A population has the cores that hold a part of it; what shares a core is taken to
+    work side by side. Inputs are on no core and have no load.
+    """
+    rows = row_of_nodes(graph)
+    cores = {
+        row: sum(row in dict(core.holds) for core in placement.cores)
+        for row in dict.fromkeys(rows.values())
+    }
+    return [
+        Load(row, _peak(run, [n for n in rows if rows[n] == row]), number)
+        for row, number in cores.items()
+        if number
+    ]
+
+
+def _peak(run: RunCounts, nodes: Collection[str]) -> OperationCount:
+    """Return the most of each field in any step, its nodes added up."""
+    sums: dict[str, IntArray] = {}
+    for name in nodes:
+        for key, values in run.counts.get(name, {}).items():
+            sums[key] = sums[key] + values if key in sums else values
+    return OperationCount(**{key: int(each.max()) for key, each in sums.items()})
+
+
+def _projections(graph: Graph) -> Iterator[tuple[str, Hop]]:
+    for hop in hops(graph):
+        if hop.synapses is not None:
+            yield hop.first.target, hop
+
+
+def _always_sends(graph: Graph, hop: Hop) -> bool:
+    return isinstance(graph.nodes[hop.source], (BiasLine, *GRADED))
+
+
+def _fan_out(graph: Graph, hop: Hop) -> int:
+    source = graph.nodes[hop.source]
+    assert isinstance(source, POPULATIONS)  # noqa: S101 - hops start at populations
+    assert hop.synapses is not None  # noqa: S101 - projections have synapses
+    return int(fan_out(hop.synapses, math.prod(source.shape)).sum())

@@ -14,10 +14,10 @@ from spikewright.hardware_profiles.break_even import (
     compute_only_spikes_per_synapse,
     rate_line,
     silenced,
-    steady_nodes,
 )
 from spikewright.hardware_profiles.full_energy import full_energy
 from spikewright.hardware_profiles.profile import load_profile
+from spikewright.hardware_profiles.run_work import steady_nodes, teacher_work
 from spikewright.hardware_profiles.teacher import (
     INT8,
     SHAPES,
@@ -46,10 +46,7 @@ def accounting(memory="sram32k", student=1, teacher=64, **changes):
 
 
 def price_teacher(work, profile, chosen, arithmetic="int8"):
-    baseline = Work(
-        name=work.name, counts=work.counts, samples=1, steps=1, is_teacher=True
-    )
-    return full_energy(baseline, profile, arithmetic, chosen)
+    return full_energy(teacher_work(work), profile, arithmetic, chosen)
 
 
 def solve(student, profile, chosen, teacher=DENSE):
@@ -107,9 +104,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("memory", "student", "teacher", "dense", "half"), TABLE)
-def test_published_table(  # noqa: PLR0917
-    spiking_bert, horowitz, memory, student, teacher, dense, half
-):
+def test_published_table(spiking_bert, horowitz, memory, student, teacher, dense, half):
     chosen = accounting(memory, student, teacher)
     for baseline, printed in zip(BASELINES.values(), (dense, half), strict=True):
         found = solve(spiking_bert(RATE), horowitz, chosen, baseline)

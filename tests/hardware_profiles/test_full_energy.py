@@ -59,6 +59,10 @@ def term_j(figure, name):
     return figure.terms[name].energy_j
 
 
+def _reuse_of(uses):
+    return replace(SRAM, weight_reuse=Fraction(uses))
+
+
 # --- term by term --------------------------------------------------------------------
 
 
@@ -133,6 +137,21 @@ def test_state_is_read_and_written_and_neurons_are_updated():
     figure = loihi(counted)
     assert term_j(figure, "state") == pytest.approx(318 * PJ)
     assert figure.terms["state"].missing == ()
+
+
+def test_reads_and_writes_have_prices_of_their_own(joules):
+    bank = {"read": joules(1e-12, unit="J/bit"), "write": joules(5e-12, unit="J/bit")}
+    counted = work(state_bits_read=2, state_bits_written=3)
+    profile = replace(CMOS, memories={**CMOS.memories, "sram32k": bank})
+    figure = full_energy(counted, profile, "int8", SRAM)
+    # 2 x 1 + 3 x 5 = 17 pJ
+    assert term_j(figure, "state") == pytest.approx(17 * PJ)
+    read_only = {**CMOS.memories, "sram32k": {"read": bank["read"]}}
+    unwritten = replace(CMOS, memories=read_only)
+    figure = full_energy(counted, unwritten, "int8", SRAM)
+    assert term_j(figure, "state") == pytest.approx(2 * PJ)
+    missing = {each.operation: each.why for _, each in figure.missing}
+    assert missing["state_bits_written"] == "cmos45.memories.sram32k.write is unknown"
 
 
 def test_signals_are_packets_or_stored_bits_and_never_both():
@@ -331,6 +350,14 @@ def test_refuses_static_power_on_top_of_a_headline_value():
     assert figure.total_j == pytest.approx(0.042 + 22.97 * PJ)
 
 
+def test_refuses_static_power_of_real_time_on_top_of_a_headline_value():
+    # Its modeled time is unknown, 1 ms a step is not.
+    chosen = load_accounting("truenorth").accounting
+    with pytest.raises(OverlapError, match="both charge idle"):
+        counted = work(synops=10, chips=1)
+        full_energy(counted, load_profile("truenorth"), "headline", chosen)
+
+
 @pytest.mark.parametrize(
     ("choice", "counted", "shared"),
     [
@@ -465,7 +492,7 @@ def test_parameters_of_the_net_belong_to_no_node():
 
 
 def test_every_line_of_a_figure_shows_count_factor_constant_and_source():
-    figure = cmos(work(samples=2, weight_bits_read=3), replace(SRAM, weight_reuse=4))
+    figure = cmos(work(samples=2, weight_bits_read=3), _reuse_of(4))
     (line,) = figure.terms["weight memory"].lines
     # 3 bits in 2 samples, exactly
     assert line.amount == Fraction(3, 2)
@@ -505,13 +532,12 @@ def test_every_shipped_accounting_fits_its_profile(name):
 
 
 @pytest.mark.parametrize("name", list_profiles())
-def test_every_profile_with_prices_has_an_accounting(name):
-    profile = load_profile(name)
-    chosen = load_accounting(list_accountings(name)[0]).accounting
+def test_events_of_every_profile_can_be_priced_without_a_choice(name):
+    profile, chosen = load_profile(name), load_accounting("events").accounting
+    assert "events" in list_accountings(name)
     for arithmetic in profile.arithmetics:
-        counted = replace(_of(_random(4)), latency_s=1.0)
-        if list_accountings(name) == ("events",):
-            assert full_energy(counted, profile, arithmetic, chosen).total_j > 0
+        figure = full_energy(_of(_random(4)), profile, arithmetic, chosen)
+        assert figure.total_j > 0
 
 
 def test_accountings_of_a_profile_come_before_those_for_any():

@@ -1,15 +1,17 @@
 # make demo   set everything up, then classify sentences on Lava with an energy report
 # make test   set everything up, then lint, type-check and test
+# make conformance   load our exports in snnTorch, SpikingJelly and Norse, compare spikes
 # make bench  the figures of benchmarks/RESULTS.md (DATA=folder of the data sets,
 #             PAPER=folder `paper` of github.com/neuromorphs/NIR, left out if not given)
 PYTHON ?= python3
 VENV ?= .venv
+CONFORMANCE ?= .venv-conformance
 DATA ?= ../shared/data
 PAPER ?=
 BIN = $(VENV)/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: setup demo test bench clean
+.PHONY: setup demo test conformance bench clean
 
 setup: $(VENV)/.installed
 
@@ -30,6 +32,18 @@ test: setup
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
+# torch first again, and nothing after it with dependencies: they ask for a torchvision
+# that replaces torch by another build.
+$(CONFORMANCE)/.installed: requirements-conformance.txt constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(CONFORMANCE)
+	$(CONFORMANCE)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt torch
+	$(CONFORMANCE)/bin/python -m pip install -q --disable-pip-version-check --no-deps -r requirements-conformance.txt
+	$(CONFORMANCE)/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	touch $@
+
+conformance: $(CONFORMANCE)/.installed
+	OMP_NUM_THREADS=1 $(CONFORMANCE)/bin/python -m pytest tests/conformance
+
 bench: setup
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[teacher]"
 	$(BIN)/python benchmarks/parity.py
@@ -41,4 +55,4 @@ bench: setup
 	$(if $(PAPER),$(BIN)/python benchmarks/nir_paper.py --paper $(PAPER))
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(CONFORMANCE) build dist *.egg-info

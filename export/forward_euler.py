@@ -102,7 +102,9 @@ def _decay(name: str, tau_s: n.FloatArray, dt_s: float) -> n.FloatArray:
     tau = dt / (1 - beta) in float64 loses a few units of 2**-53 on the way, an absolute
     error, since 1 - x is near 1. A float32 beta above 1e-7 has no float32 neighbor that
     near, so the nearest float32 is beta itself, bit for bit. A decay that was no
-    float32 stays, but for one chance in 2**26 to move by less than its own error.
+    float32 stays, but for one chance in 2**26 to move by less than its own error. A
+    decay as small as that error is 0: SpikingJelly refuses tau = dt, so tau is written
+    a rounding longer.
     """
     shorter = tau_s[~(tau_s >= dt_s)]
     if shorter.size:
@@ -112,6 +114,7 @@ def _decay(name: str, tau_s: n.FloatArray, dt_s: float) -> n.FloatArray:
         )
     decay = 1.0 - dt_s / tau_s
     nearest = decay.astype(np.float32).astype(np.float64)
+    nearest[nearest <= _SNAP_DECAY] = 0.0
     return np.where(np.abs(decay - nearest) <= _SNAP_DECAY, nearest, decay)
 
 

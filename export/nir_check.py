@@ -89,6 +89,18 @@ def read_recorded_dt_s(path: Path) -> float | None:
         return _dt_s(path, _top(path, file))
 
 
+def read_nested(path: Path) -> tuple[str, ...]:
+    """Return the paths of the nodes of a NIR file that are graphs themselves.
+
+    Raises:
+        InputError: the file is missing, damaged, or not a NIR file.
+        GraphError: nodes or edges are malformed.
+        UnsupportedNodeError: a node is of a kind that spikewright does not read.
+    """
+    with _opened(path) as file:
+        return tuple(each for each in _survey(path, _top(path, file)).levels if each)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open a HDF5 file; whatever h5py raises while it is open is an `InputError`."""

@@ -13,18 +13,23 @@ from spikewright.errors import GraphError
 from spikewright.export.nir_order import back_edges
 from spikewright.export.snntorch_graph import Export
 from spikewright.export.snntorch_signal import Signal
+from spikewright.export.tools_names import EXECUTOR_NAMES, GRAPH_MODULE_NAMES
 from spikewright.graph import Edge, Graph, unique_name
 
 _ALLOWED = (n.Input, n.Output, n.Affine, n.Conv1d, n.LIF)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_TAKEN = GRAPH_MODULE_NAMES | EXECUTOR_NAMES
+_MORE_THAN_A_STEP = 1 + 2.0**-52
+"""the least that SpikingJelly takes for tau / dt; the decay still rounds to 0"""
 
 
 def make_portable(export: Export, *, dt_s: float) -> Export:
     """Spell a graph with the nodes that other tools load.
 
     1. Linear becomes Affine with a bias of 0.
-    2. Threshold becomes a LIF that forgets: tau = dt.
-    3. Names get small letters.
+    2. Threshold becomes a LIF that forgets.
+    3. What forgets gets a tau one rounding above dt: SpikingJelly refuses tau = dt.
+    4. Names get small letters, and a number if torch modules have them already.
 
     Raises:
         GraphError: a node or an edge that they do not load is left; says which.
@@ -32,7 +37,7 @@ def make_portable(export: Export, *, dt_s: float) -> Export:
     graph, renamed = export.graph, dict[str, str]()
     for name in graph.nodes:
         small = re.sub(r"[^a-z0-9_]", "_", name.lower())
-        renamed[name] = unique_name(small, renamed.values())
+        renamed[name] = unique_name(small, {*renamed.values(), *_TAKEN})
     made = Graph(
         {renamed[k]: _spelled(node, dt_s) for k, node in graph.nodes.items()},
         tuple(Edge(renamed[e.source], renamed[e.target]) for e in graph.edges),
@@ -59,7 +64,10 @@ def _spelled(node: n.Node, dt_s: float) -> n.Node:
             return n.Affine(weight, np.zeros(len(weight), weight.dtype))
         case n.Threshold(threshold):
             ones, zeros = np.ones(threshold.shape), np.zeros(threshold.shape)
-            return n.LIF(ones * dt_s, ones, zeros, threshold, zeros)
+            tau_s = ones * dt_s * _MORE_THAN_A_STEP
+            return n.LIF(tau_s, ones, zeros, threshold, zeros)
+        case n.LIF(tau_s) if np.all(tau_s == dt_s):
+            return replace(node, tau_s=tau_s * _MORE_THAN_A_STEP)
         case _:
             return node
 
@@ -93,13 +101,18 @@ def _wrong(node: n.Node) -> str:
         options = (node.weight.shape[2], node.stride, node.dilation, node.groups)
         if options != (1, 1, 1, 1) or any(node.padding):
             return "is a convolution over several tokens"
-    if isinstance(node, n.LIF):
-        for each in fields(node):
-            values = getattr(node, each.name)
-            if np.any(values != values.flat[0]):
-                return f"has several values of {each.name}"
-        if np.any(node.v_leak) or np.any(node.v_reset):
-            return "has a v_leak or v_reset that is not 0"
+    return _wrong_neuron(node) if isinstance(node, n.LIF) else ""
+
+
+def _wrong_neuron(node: n.LIF) -> str:
+    for each in fields(node):
+        values = getattr(node, each.name)
+        if np.any(values != values.flat[0]):
+            return f"has several values of {each.name}"
+    if np.any(node.v_leak) or np.any(node.v_reset):
+        return "has a v_leak or v_reset that is not 0"
+    if np.any(node.v_threshold < 0):
+        return "has a negative v_threshold"
     return ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from spikewright.nodes import (
     TokenSynapses,
 )
 
+ROOT = Path(__file__).parents[2]
 Files = Callable[[str], Path]
 
 
@@ -44,7 +46,7 @@ def _ones(targets: int, sources: int) -> np.ndarray:
 
 
 def _documents(text: str) -> dict[str, dict[str, Any]]:
-    return {each["profile"]: each for each in json.loads(text)}
+    return {each["profile"]: each for each in json.loads(text)["chips"]}
 
 
 def test_a_network_that_fits_is_told_with_status_0(run, here) -> None:
@@ -154,11 +156,77 @@ def test_what_cannot_be_lowered_is_the_violation(run, here, unlowerable: Path) -
     assert "'li' sends numbers" in done.out
     done = run("check", unlowerable, "--dt", "1e-4", "--json")
     assert done.status == 1
-    (found,) = json.loads(done.out)
+    (found,) = json.loads(done.out)["chips"]
     assert found["fits"] is False
     (violation,) = found["violations"]
     assert violation["kind"] == "lowering"
     assert "'li' sends numbers" in violation["got"]
+
+
+# --- which tools load it -------------------------------------------------------------
+
+
+def test_tools_that_load_a_file_are_told_below_the_chips(
+    run, here, timeless: Path
+) -> None:
+    """Weights of 1, v_threshold 1/2: 0.5 v + 1 is never 1/2, but that takes a proof."""
+    done = run("check", timeless, "--dt", "1e-4")
+    assert (done.status, done.err) == (0, "")
+    _, tools = done.out.split("\n\n\nLoads exactly in: ")
+    assert tools == (
+        "snnTorch 1.0.0\n"
+        "\n"
+        "Does not load exactly in SpikingJelly 2.0.0:\n"
+        "- node 'lif' can meet its threshold, for its numbers are round, and fires "
+        "there: other spikes now\n    and then\n"
+        "\n"
+        "Does not load exactly in Norse 1.1.0:\n"
+        "- node 'lif' has an r that is not 1, and r is ignored: other outputs\n"
+    )
+
+
+def test_the_time_step_decides_who_loads_it(run, here, timeless: Path) -> None:
+    """tau = 2e-4 s: with steps of 5e-5 s, r = 2 is neither 1 nor 4."""
+    done = run("check", timeless, "--dt", "5e-5", "--json")
+    tools = {each["tool"]: each for each in json.loads(done.out)["tools"]}
+    assert [each["loads"] for each in tools.values()] == [False, False, False]
+    assert tools["SpikingJelly"]["version"] == "2.0.0"
+    assert tools["SpikingJelly"]["obstacles"][0] == {
+        "node": "lif",
+        "reason": "has an r that is neither 1 nor tau / dt",
+        "effect": "an error",
+    }
+
+
+def test_graphs_in_the_graph_are_seen_though_they_are_read_flat(
+    run, here, golden: Files
+) -> None:
+    done = run("check", golden("nested_recurrent"), "--json")
+    tools = {each["tool"]: each for each in json.loads(done.out)["tools"]}
+    first = tools["SpikingJelly"]["obstacles"][0]
+    assert (first["node"], first["reason"]) == ("block", "is a graph in the graph")
+
+
+def test_what_cannot_be_lowered_may_load_elsewhere(run, here, unlowerable) -> None:
+    done = run("check", unlowerable, "--dt", "1e-4")
+    assert "\n- node 'li' is of a kind it lacks: LI: an error\n" in done.out
+    done = run("check", unlowerable, "--dt", "1e-4", "--json")
+    assert len(json.loads(done.out)["tools"]) == 3
+
+
+@pytest.mark.parametrize("name", ["residual_bias", "two_ends"])
+def test_what_the_document_quotes_is_printed(
+    run, here, golden: Files, name: str
+) -> None:
+    text = (ROOT / "docs" / "interchange.md").read_text(encoding="utf-8")
+    (quoted,) = re.findall(f"```check {name}\n(.*?)```", text, flags=re.DOTALL)
+    assert run("check", golden(name)).out.endswith(f"\n\n\n{quoted}")
+
+
+def test_a_lowered_file_is_for_no_other_tool(run, here) -> None:
+    path = _lowered(here / "l.npz", _ones(1, 1))
+    assert "Loads exactly" not in run("check", path).out
+    assert json.loads(run("check", path, "--json").out)["tools"] == []
 
 
 def test_a_file_of_another_stage_is_refused(run, here) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,9 @@ from torch import nn
 from spikewright.errors import GraphError
 from spikewright.export.discretize import discretize
 from spikewright.export.from_snntorch import export_snntorch
+from spikewright.export.tools import tool_verdicts
 from spikewright.graph import Graph
-from spikewright.nodes import LIF, Affine, Conv1d
+from spikewright.nodes import LIF, Affine, Conv1d, SpikingNeurons
 from spikewright.simulate.reference import run_reference
 
 DT_S = 1e-3
@@ -70,11 +72,20 @@ def test_decays_are_time_constants_in_float64() -> None:
     assert not np.any(lif.v_leak) and not np.any(lif.v_reset)
 
 
-def test_a_neuron_that_forgets_is_a_lif_with_a_time_constant_of_one_step() -> None:
+def test_a_neuron_that_forgets_is_a_lif_with_a_tau_just_above_one_step() -> None:
+    """SpikingJelly refuses tau = dt; one rounding more, and the decay is still 0."""
     graph = portable(nn.Sequential(nn.Linear(4, 3), zero(0.0)))
     lif = graph.nodes["layer_1"]
     assert isinstance(lif, LIF)
-    np.testing.assert_array_equal(lif.tau_s, np.full(3, DT_S))
+    assert np.all(lif.tau_s / DT_S == 1 + 2.0**-52)
+    neurons = discretize(graph, dt_s=DT_S).nodes["layer_1"]
+    assert isinstance(neurons, SpikingNeurons) and not np.any(neurons.decay)
+
+
+def test_names_that_torch_modules_have_already_get_a_number() -> None:
+    """A module may be called `keys`, but NIRTorch's containers have a method `keys`."""
+    net = nn.Sequential(OrderedDict([("keys", nn.Linear(4, 3)), ("l", zero())]))
+    assert list(portable(net).nodes) == ["input", "keys_2", "l", "output"]
 
 
 def test_tokens_are_a_convolution_of_one_tap() -> None:
@@ -100,6 +111,16 @@ def test_both_dialects_fire_alike() -> None:
     ]
     assert 0 < outputs[0].mean() < 1
     np.testing.assert_array_equal(*outputs)
+
+
+def test_what_is_portable_loads_in_snntorch_and_spikingjelly() -> None:
+    """By `check`; tests/conformance loads such files in the tools themselves."""
+    torch.manual_seed(0)
+    nets = (Residual(), nn.Sequential(nn.Linear(4, 3), zero(0.0)))
+    for net in nets:
+        graph = export_snntorch(net, torch.rand(2, 4), dt_s=1e-4, dialect="portable")
+        verdicts = tool_verdicts(graph, dt_s=1e-4)
+        assert {"snnTorch", "SpikingJelly"} <= {e.tool for e in verdicts if e.loads}
 
 
 def late(x: torch.Tensor, layers: Any) -> torch.Tensor:
@@ -144,6 +165,11 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
         lambda: zero(threshold=torch.tensor([1.0, 2.0, 3.0, 4.0])),
         (4,),
         "node 'leaky': has several values of v_threshold",
+    ),
+    "negative_threshold": (
+        lambda: zero(threshold=-1.0),
+        (4,),
+        "node 'leaky': has a negative v_threshold",
     ),
     "convolution": (
         lambda: nn.Sequential(nn.Conv1d(1, 2, 3), zero()),

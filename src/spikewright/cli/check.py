@@ -1,4 +1,4 @@
-"""`spikewright check`: what a network takes of a chip, and what does not fit."""
+"""`spikewright check`: what a network takes of a chip, and which tools load it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from spikewright.cli.lowering import (
 )
 from spikewright.cli.progress import hush_libraries
 from spikewright.errors import GraphError, InputError
+from spikewright.export.nir_check import read_nested
+from spikewright.export.tools import tool_verdicts
+from spikewright.export.tools_text import describe_verdicts, verdict_dict
+from spikewright.export.tools_verdict import ToolVerdict
 from spikewright.files import read_graph
 from spikewright.graph import Graph, Stage
 from spikewright.hardware_profiles.limits import list_limits, load_limits
@@ -30,6 +34,7 @@ def run_check(args: Namespace) -> int:
     """Place the network on each chip; 1 if it breaks a limit or cannot be lowered."""
     chips = [load_limits(each) for each in args.profile or list_limits()]
     network = _read(args)
+    tools = _judge(network, args.file)
     try:
         graph = (
             network
@@ -37,23 +42,41 @@ def run_check(args: Namespace) -> int:
             else lower_network(network, Stage.QUANTIZED)
         )
     except GraphError as error:
-        return _refuse(str(error), args)
+        return _refuse(str(error), tools, args)
     checks = [check_placement(graph, each) for each in chips]
     if args.json:
-        print(json.dumps([check_dict(each) for each in checks], indent=2))
+        _print_json([check_dict(each) for each in checks], tools)
     else:
-        print("\n\n\n".join(map(describe_check, checks)))
+        print("\n\n\n".join([*map(describe_check, checks), *_told(tools)]))
     return 0 if all(each.fits for each in checks) else 1
 
 
-def _refuse(reason: str, args: Namespace) -> int:
+def _judge(network: Graph | Network, path: Path) -> tuple[ToolVerdict, ...]:
+    """Judge which tools load a network; none if it is lowered, and no NIR file."""
+    if isinstance(network, Graph):
+        return ()
+    nested = read_nested(path) if path.is_file() else ()
+    return tool_verdicts(network.graph, dt_s=network.dt_s, nested=nested)
+
+
+def _refuse(reason: str, tools: tuple[ToolVerdict, ...], args: Namespace) -> int:
     """Report a network that does not become integers: on no chip does it fit."""
     violation = {"kind": "lowering", "where": str(args.file), "got": reason}
     if args.json:
-        print(json.dumps([{"fits": False, "violations": [violation]}], indent=2))
+        _print_json([{"fits": False, "violations": [violation]}], tools)
     else:
-        print(f"does not fit: it cannot be lowered to Loihi's integers\n\n- {reason}")
+        fault = f"does not fit: it cannot be lowered to Loihi's integers\n\n- {reason}"
+        print("\n\n\n".join([fault, *_told(tools)]))
     return 1
+
+
+def _print_json(chips: list[dict[str, object]], tools: tuple[ToolVerdict, ...]) -> None:
+    document = {"chips": chips, "tools": [verdict_dict(each) for each in tools]}
+    print(json.dumps(document, indent=2))
+
+
+def _told(tools: tuple[ToolVerdict, ...]) -> list[str]:
+    return [describe_verdicts(tools)] if tools else []
 
 
 def _read(args: Namespace) -> Graph | Network:

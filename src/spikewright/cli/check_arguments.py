@@ -19,7 +19,8 @@ def add_check(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPars
 
     verb = verbs.add_parser(
         "check",
-        help="place a network on the cores of a chip and list every limit it breaks",
+        help="place a network on a chip, list every limit it breaks, and say which "
+        "tools load the file",
     )
     verb.add_argument(
         "file",

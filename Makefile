@@ -48,6 +48,8 @@ bench: setup
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[teacher]"
 	$(BIN)/python benchmarks/parity.py
 	$(BIN)/python benchmarks/lowering.py
+	$(BIN)/python benchmarks/export.py
+	$(BIN)/python benchmarks/attention.py --measure
 	$(BIN)/python benchmarks/integer_rate.py
 	$(BIN)/python benchmarks/lava_speed.py
 	$(BIN)/python benchmarks/backends.py

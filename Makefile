@@ -1,6 +1,7 @@
 # make demo   set everything up, then classify sentences on Lava with an energy report
 # make test   set everything up, then lint, type-check and test
-# make conformance   load our exports in snnTorch, SpikingJelly and Norse, compare spikes
+# make conformance   load our exports in snnTorch, SpikingJelly and Norse, compare spikes;
+#                    count nets with NeuroBench and SpikingJelly, compare counts
 # make bench  the figures of benchmarks/RESULTS.md (DATA=folder of the data sets,
 #             PAPER=folder `paper` of github.com/neuromorphs/NIR, left out if not given)
 PYTHON ?= python3
@@ -51,6 +52,7 @@ bench: setup
 	$(BIN)/python benchmarks/export.py
 	$(BIN)/python benchmarks/attention.py --measure
 	$(BIN)/python benchmarks/integer_rate.py
+	$(BIN)/python benchmarks/counting.py --data $(DATA)
 	$(BIN)/python benchmarks/lava_speed.py
 	$(BIN)/python benchmarks/backends.py
 	$(BIN)/python benchmarks/accuracy.py --data $(DATA)

@@ -13,8 +13,9 @@ import numpy as np
 import snntorch as snn
 import torch
 from neurobench.benchmarks import Benchmark
+from neurobench.metrics.utils.layers import single_layer_MACs
 from neurobench.metrics.workload import NeuronOperations, SynapticOperations
-from neurobench.models import SNNTorchModel
+from neurobench.models import NeuroBenchModel, SNNTorchModel, TorchModel
 from snntorch import utils
 from spikingjelly.activation_based import op_counter
 from torch import nn
@@ -28,8 +29,22 @@ from spikewright.graph import Graph, Stage
 from spikewright.nodes import BiasLine
 from spikewright.run_counts import RunCounts
 from spikewright.simulate.reference import run_reference
-from spikewright.spike_products import count_mixtures, count_scores
+from spikewright.spike_products import (
+    count_coincidences,
+    count_mixtures,
+    count_scores,
+)
 from spikewright.trace import SpikeTrace
+
+__all__ = (
+    "TorchModel",
+    "count_coincidences",
+    "count_mixtures",
+    "count_scores",
+    "op_counter",
+    "single_layer_MACs",
+    "utils",
+)
 
 # --- modules --------------------------------------------------------------------------
 
@@ -138,6 +153,12 @@ class NeuroBench:
 
 def neurobench(net: nn.Module, x: torch.Tensor, batch: int | None = None) -> NeuroBench:
     model = SNNTorchModel(Loop(net), custom_forward=True)
+    return effective_operations(model, x, batch)
+
+
+def effective_operations(
+    model: NeuroBenchModel, x: torch.Tensor, batch: int | None = None
+) -> NeuroBench:
     data = DataLoader(TensorDataset(x, torch.zeros(len(x))), batch or len(x))
     metrics = [SynapticOperations, NeuronOperations]
     found = Benchmark(model, data, [], [], [[], metrics]).run(quiet=True)

@@ -16,15 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-NEEDED = ("neurobench", "snntorch", "spikingjelly")
-if not all(map(find_spec, NEEDED)):
-    pytest.skip("needs other tools: make conformance", allow_module_level=True)
-
 import snntorch as snn
 import torch
 from torch import nn
 
+NEEDED = ("neurobench", "snntorch", "spikingjelly")
+if not all(map(find_spec, NEEDED)):
+    pytest.skip("needs other tools: make conformance", allow_module_level=True)
 sys.path.append(str(Path(__file__).parent))
 counting = import_module("counting_tools")
 leaky, thinned = counting.leaky, counting.thinned

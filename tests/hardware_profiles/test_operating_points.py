@@ -194,15 +194,13 @@ def test_events_and_the_static_power_of_the_same_sweep_give_its_middle_point() -
     assert off_by(truenorth_fit(20, static_w), 72 * MW) == "-2.0%"
 
 
-def test_shipped_static_power_of_truenorth_is_the_least_that_was_published() -> None:
-    """42 mW are of 0.70 V and no activity, not of the sweep: a third is missing."""
+def test_shipped_static_power_of_truenorth_is_that_of_the_sweep() -> None:
+    """Not the 42 mW of 0.70 V and no activity, which would leave out a third."""
     idle = TRUENORTH.power["idle"]
-    assert (idle.low, idle.value, idle.high) == (42 * MW, 42 * MW, 323 * MW)
-    # 42 mW + 2.684 G x 2.297 pJ = 48.17 mW of 72
-    assert truenorth_fit(20) == pytest.approx(48.166 * MW, rel=1e-4)
-    assert off_by(truenorth_fit(20), 72 * MW) == "-33.1%"
-    # The static power of the sweep is inside the range of the constant.
-    assert idle.low < 64.43 * MW < idle.high
+    assert (idle.low, idle.value, idle.high) == (0.042, 0.06443, 0.323)
+    # 64.43 mW + 2.684 G x 2.297 pJ = 70.60 mW of 72
+    assert truenorth_fit(20) == pytest.approx(70.596 * MW, rel=1e-4)
+    assert off_by(truenorth_fit(20), 72 * MW) == "-2.0%"
 
 
 def test_no_power_on_top_of_the_headline_of_truenorth() -> None:

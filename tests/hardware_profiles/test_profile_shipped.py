@@ -137,7 +137,7 @@ GOLDEN: dict[str, dict[str, dict[str, tuple[float, str]]]] = {
             "hops_ew": (2.3 * P, "quoted"),
             "hops_ns": (2.3 * P, "quoted"),
         },
-        "power": {"idle": (42 * M, "quoted")},
+        "power": {"idle": (64.43 * M, "quoted")},  # 68 mW - 1.554 G x 2.297 pJ
     },
     "odin": {
         "arithmetics.marginal": {"synops": (8.43 * P, "quoted")},

@@ -1,13 +1,12 @@
 """Which neurons receive an event: exact, and mostly without a product.
 
-A target whose synapses have z zeros among them surely receives an event if more than z
-of the sources it looks at spiked, and surely none if none did. Only what lies between
-needs the pattern of its weights.
+Targets that look at the same sources surely receive an event if more of those spiked
+than any target has zeros, and surely none if none did. Only what lies between needs the
+pattern of the weights.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.counting_kernels import as_kernel, kernel_mark
+from spikewright.counting_kernels import as_kernel, make_kernel, mark_kernel
 from spikewright.counting_touch import Mask, Pattern, count_true, touches
 from spikewright.linear import ends, to_matrix
 from spikewright.nodes import (
@@ -93,9 +92,10 @@ def make_mark(synapses: Synapses, size: int, chosen: Chosen) -> Mark:
         case ChannelSynapses():
             return _grouped_mark(synapses.weight[chosen.channels], chosen.channels)
         case TokenSynapses():
-            return kernel_mark(as_kernel(synapses, size), chosen.channels)
+            kernel = make_kernel(as_kernel(synapses, size), chosen.channels)
+            return partial(mark_kernel, kernel)
         case ConvSynapses():
-            return kernel_mark(synapses, chosen.channels)
+            return partial(mark_kernel, make_kernel(synapses, chosen.channels))
 
 
 def _diagonal(meets: Mask, taken: Places, sent: Mask, mask: Mask) -> None:
@@ -109,24 +109,20 @@ def _sparse(matrix: Any, sent: Mask, mask: Mask) -> None:
 
 def _grouped_mark(weight: npt.NDArray[Any], taken: Places) -> Mark:
     """Return the mark of weight (groups, targets, sources): each group on its own."""
-    meets = weight != 0
-    zeros = np.count_nonzero(~meets, axis=2)
-    return partial(_grouped, meets.astype(np.float32), zeros, taken)
+    meets = (weight != 0).astype(np.float32)
+    most = np.count_nonzero(weight == 0, axis=2).max(axis=1, initial=0)
+    return partial(_grouped, meets, most, taken)
 
 
 def _grouped(
-    meets: Pattern, zeros: IntArray, taken: Places, sent: Mask, mask: Mask
+    meets: Pattern, most: IntArray, taken: Places, sent: Mask, mask: Mask
 ) -> None:
-    rows, sources = len(sent), meets.shape[2]
-    x = sent.reshape(rows, -1, sources)[:, taken]
+    groups, targets, sources = meets.shape
+    x = sent.reshape(len(sent), -1, sources)[:, taken]
     count = count_true(x, axis=2)
-    if not zeros.any():
-        into = mask.reshape(rows, *zeros.shape)
-        into |= (count > 0)[:, :, np.newaxis]
-        return
-    received = np.asarray(count[:, :, np.newaxis] > zeros)
-    unclear = (count > 0) & (count <= zeros.max(axis=1, initial=0))
+    into = mask.reshape(len(sent), groups, targets)
+    into |= (count > most)[:, :, np.newaxis]
+    unclear = (count > 0) & (count <= most)
     for group in np.flatnonzero(unclear.any(axis=0)):
         some = np.flatnonzero(unclear[:, group])
-        received[some, group] = touches(meets[group], x[some, group])
-    mask |= received.reshape(rows, math.prod(zeros.shape))
+        into[some, group] |= touches(meets[group], x[some, group])

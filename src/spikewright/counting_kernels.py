@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
 from spikewright.counting_touch import Counts, Mask, Pattern, count_true, touches
-from spikewright.linear import ends, windows
+from spikewright.linear import Window, ends, windows
 from spikewright.nodes import ConvSynapses, IntArray, TokenSynapses
 
-FEW = 16
+FEW = 4
 """targets for which it pays to look at the zeros of each instead"""
 
 
 @dataclass(frozen=True, eq=False)
-class _Kernel:
+class Kernel:
+    """Shared weights, as far as they are zero or not."""
+
     synapses: ConvSynapses
     """with 1 where there is a weight"""
     meets: Pattern
     """(groups, targets, sources of a place)"""
-    zeros: IntArray
-    """(groups, targets), how many there are"""
+    most: IntArray
+    """(groups, 1, 1): zeros of the target that has most"""
+    missed: tuple[tuple[tuple[Window, IntArray], ...], ...]
+    """of few targets: what a place of the kernel sees, and the channels it misses"""
 
 
 def as_kernel(synapses: TokenSynapses, size: int) -> ConvSynapses:
@@ -33,54 +36,87 @@ def as_kernel(synapses: TokenSynapses, size: int) -> ConvSynapses:
     return ConvSynapses(weight, (channels, 1, tokens))
 
 
-def kernel_mark(
-    synapses: ConvSynapses, channels: IntArray | slice
-) -> Callable[[Mask, Mask], None]:
-    """Return what marks the targets of events, in some target channels."""
+def make_kernel(synapses: ConvSynapses, channels: IntArray | slice) -> Kernel:
+    """Return what some target channels of a kernel see."""
     weight = (synapses.weight[channels] != 0).astype(np.float32)
+    kept = replace(synapses, weight=weight)
     groups = synapses.groups
     meets = weight.reshape(groups, len(weight) // groups, -1)
-    zeros = np.count_nonzero(meets == 0, axis=2)
-    kernel = _Kernel(replace(synapses, weight=weight), meets, zeros)
+    most = np.count_nonzero(meets == 0, axis=2).max(axis=1, initial=0)
     is_few = groups == 1 and len(weight) <= FEW
-    return partial(_mark_few if is_few else _mark_all, kernel)
+    missed = tuple(_missed(kept, each) for each in weight) if is_few else ()
+    return Kernel(kept, meets, most[:, np.newaxis, np.newaxis], missed)
 
 
-def _mark_few(kernel: _Kernel, sent: Mask, mask: Mask) -> None:
+def mark_kernel(kernel: Kernel, sent: Mask, mask: Mask) -> None:
+    """Set where events fall: from sent (rows, sources), in mask (rows, targets)."""
+    (_mark_few if kernel.missed else _mark_all)(kernel, sent, mask)
+
+
+def _missed(
+    synapses: ConvSynapses, weight: Pattern
+) -> tuple[tuple[Window, IntArray], ...]:
+    places = ((window, weight[:, p, q] == 0) for (p, q), window in windows(synapses))
+    return tuple(
+        (window, np.flatnonzero(zero)) for window, zero in places if zero.any()
+    )
+
+
+def seen_by(kernel: Kernel, sent: Mask) -> tuple[Mask, Counts]:
+    """Return what was sent, by group and padded, and how much lies in each window.
+
+    Args:
+        kernel: of which the windows are.
+        sent: (rows, sources).
+
+    Returns:
+        (rows, groups, channels of a group, height, width) and (rows, groups, target
+        height, target width).
+    """
+    synapses, rows = kernel.synapses, len(sent)
+    wide = sent.reshape(rows, *synapses.shape)
+    if np.any(synapses.padding):
+        wide = np.pad(wide, [(0, 0), (0, 0), *synapses.padding])
+    by_group = wide.reshape(rows, synapses.groups, -1, *wide.shape[2:])
+    return by_group, _window_sums(synapses, count_true(by_group, axis=2))
+
+
+def _mark_few(kernel: Kernel, sent: Mask, mask: Mask) -> None:
     """Take from what lies in a window what meets a zero: the rest are events."""
-    synapses = kernel.synapses
-    wide = _padded(synapses, sent.reshape(len(sent), *synapses.shape))
-    every = _window_sums(synapses, count_true(wide, axis=1))
-    into = mask.reshape(len(sent), len(synapses.weight), *every.shape[1:])
-    for target, weight in enumerate(synapses.weight):
-        met = every.copy()
-        for (p, q), (down, right) in windows(synapses):
-            missed = np.flatnonzero(weight[:, p, q] == 0)
-            if len(missed):
-                met -= count_true(wide[:, missed, down, right], axis=1)
+    wide, every = seen_by(kernel, sent)
+    into = mask.reshape(len(sent), kernel.meets.shape[1], *every.shape[2:])
+    for target, missed in enumerate(kernel.missed):
+        met = every[:, 0].copy()
+        for (down, right), channels in missed:
+            met -= count_true(wide[:, 0, channels, down, right], axis=1)
         into[:, target] |= met > 0
 
 
-def _mark_all(kernel: _Kernel, sent: Mask, mask: Mask) -> None:
-    """Compare what lies in a window with the number of zeros; look where that fails."""
-    synapses, rows = kernel.synapses, len(sent)
-    wide = _padded(synapses, sent.reshape(rows, *synapses.shape))
-    by_group = wide.reshape(rows, synapses.groups, -1, *wide.shape[2:])
-    count = _window_sums(synapses, count_true(by_group, axis=2))
-    received = count[:, :, None] > kernel.zeros[:, :, None, None]
-    most = kernel.zeros.max(axis=1, initial=0)[:, None, None]
-    unclear = (count > 0) & (count <= most)
-    for group in np.flatnonzero(unclear.any(axis=(0, 2, 3))):
-        row, down, across = np.nonzero(unclear[:, group])
-        seen = _patches(synapses, by_group[:, group], row, down, across)
-        received[row, group, :, down, across] = touches(kernel.meets[group], seen)
-    mask |= received.reshape(rows, -1)
+def _mark_all(kernel: Kernel, sent: Mask, mask: Mask) -> None:
+    """Compare what lies in a window with the most zeros; look where that fails."""
+    wide, count = seen_by(kernel, sent)
+    into = mask.reshape(len(sent), *kernel.meets.shape[:2], *count.shape[2:])
+    into |= (count > kernel.most)[:, :, np.newaxis]
+    unclear = (count > 0) & (count <= kernel.most)
+    for group in np.flatnonzero(unclear.any(axis=(0, 2, 3))).tolist():
+        places = np.nonzero(unclear[:, group])
+        row, down, across = places
+        into[row, group, :, down, across] |= events_at(kernel, group, wide, places)
 
 
-def _padded(synapses: ConvSynapses, x: Mask) -> Mask:
-    if not np.any(synapses.padding):
-        return x
-    return np.pad(x, [(0, 0), (0, 0), *synapses.padding])
+def events_at(
+    kernel: Kernel, group: int, wide: Mask, places: tuple[IntArray, ...]
+) -> Mask:
+    """Tell which targets of a group receive an event, (places, targets).
+
+    Args:
+        kernel: that looks.
+        group: of its targets.
+        wide: as `seen_by` returns it.
+        places: rows of `wide`, and rows and columns of the target.
+    """
+    seen = _patches(kernel.synapses, wide[:, group], *places)
+    return touches(kernel.meets[group], seen)
 
 
 def _window_sums(synapses: ConvSynapses, count: Counts) -> Counts:
@@ -102,4 +138,5 @@ def _patches(
     rows = down[:, None, None] * synapses.stride[0] + p
     columns = across[:, None, None] * synapses.stride[1] + q
     seen = x[row[:, None, None], :, rows, columns]
-    return np.moveaxis(seen, -1, 1).reshape(len(row), -1)
+    sources = math.prod(synapses.weight.shape[1:])
+    return np.moveaxis(seen, -1, 1).reshape(len(row), sources)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from spikewright.counting_touch import BYTE, count_in_words, fits_words
 from spikewright.nodes import IntArray
 
-CELLS = 2**20
+CELLS = 2**21
 """values looked at together; the result is the same"""
 CACHED = 2**17
 """values of up to 8 bytes that fit the cache"""

@@ -17,6 +17,8 @@ FIRST = 64
 """sources looked at first; where spikes are many, few targets are left after them"""
 FEW_LEFT = 1 / 8
 """share of pairs below which they are looked at one by one"""
+LONG = 2048
+"""neurons from which a call for each row is faster than a loop over all"""
 _ONES = np.uint64(0x0101010101010101)
 
 
@@ -55,6 +57,13 @@ def count_in_words(x: npt.NDArray[np.uint8]) -> IntArray:
     for place in range(1, words.shape[-1]):
         total += words[..., place]
     return ((total * _ONES) >> np.uint64(56)).astype(np.int64)
+
+
+def count_rows(x: Mask) -> IntArray:
+    """Count along the last of two axes, row by row if rows are long."""
+    if x.shape[1] < LONG:
+        return np.asarray(x.sum(axis=1, dtype=np.int64))
+    return np.fromiter(map(np.count_nonzero, x), np.int64, len(x))
 
 
 def fits_words(length: int) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from spikewright import nodes as n
-from spikewright.counting_events import EVERY, Chosen, Mark, choose, make_mark
+from spikewright.counting_cells import Work, active_by_place, make_way
+from spikewright.counting_events import EVERY, choose, make_mark
 from spikewright.counting_signals import (
     Levels,
     Projection,
@@ -19,33 +19,11 @@ from spikewright.counting_signals import (
     Steady,
     Sums,
 )
-from spikewright.counting_sums import Amount, Grid, Weights, make_totals, steady_amount
+from spikewright.counting_sums import Amount, Grid, Weights, steady_amount
 from spikewright.counting_touch import Mask
 from spikewright.linear import ends
 
 Feeds = Sequence[tuple[Projection, Signal]]
-
-
-@dataclass(frozen=True, eq=False)
-class _Way:
-    """A projection whose events change from step to step."""
-
-    shift: int
-    mark: Mark
-    sent: Mask
-    """(samples, steps, neurons)"""
-
-
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """What makes the neurons of one population active."""
-
-    steady: Mask
-    """(steps, chosen neurons), in every sample"""
-    ways: tuple[_Way, ...]
-    own: Mask | None
-    """(samples, steps, neurons)"""
-    chosen: Chosen
 
 
 def active_amount(
@@ -66,12 +44,15 @@ def active_amount(
     sizes = [(each.synapses, x.shape[2]) for each, x in changing]
     chosen = choose(~settled, node.shape, sizes, slots)
     settled[chosen.neurons] = False  # the others are active at every step
-    ways = tuple(
-        _Way(each.shift, make_mark(each.synapses, x.shape[2], chosen), x)
-        for each, x in changing
+    places = math.prod(node.shape[1:])
+    work = Work(
+        steady[:, chosen.neurons],
+        tuple(make_way(each.synapses, each.shift, x, chosen) for each, x in changing),
+        _values(grid, own),
+        chosen,
+        slots if places % slots else places,
     )
-    work = _Work(steady[:, chosen.neurons], ways, _values(grid, own), chosen)
-    return _always(grid, settled, slots) + _masked_amount(grid, work, slots)
+    return _always(grid, settled, slots) + _changing_amount(grid, work, slots)
 
 
 def _always(grid: Grid, active: Mask, slots: int) -> Amount:
@@ -109,38 +90,21 @@ def _receivers(projection: Projection) -> Mask:
     return np.asarray(mask[0])
 
 
-def _masked_amount(grid: Grid, work: _Work, slots: int) -> Amount:
-    neurons = work.steady.shape[1]
-    every = Weights(np.ones(neurons, dtype=np.int64), slots)
-    widest = max(neurons, *(way.sent.shape[2] for way in work.ways), 1)
-    totals = make_totals(grid, neurons, [every])
+def _changing_amount(grid: Grid, work: Work, slots: int) -> Amount:
+    """Count what differs between samples; places are whole rounds of tokens."""
+    widest = max(work.steady.shape[1], *(way.sent.shape[2] for way in work.ways), 1)
     cells = np.empty((grid.samples, grid.steps), dtype=np.int64)
+    by_sample = np.empty((grid.samples, slots), dtype=np.int64)
     for chunk in grid.chunks(widest):
-        mask = _mask(work, chunk)
-        rows = mask.reshape(-1, neurons)
-        counts = np.fromiter(map(np.count_nonzero, rows), np.int64, len(rows))
-        cells[chunk] = counts.reshape(mask.shape[:2])
-        totals.add(chunk, mask.view(np.uint8))
-    return totals.amount(cells, every)
-
-
-def _mask(work: _Work, chunk: slice) -> Mask:
-    """Return who was active in some samples, (samples, steps, chosen neurons)."""
-    steps, neurons = work.steady.shape
-    mask = np.empty((chunk.stop - chunk.start, steps, neurons), dtype=np.bool_)
-    mask[:] = work.steady
-    if work.own is not None:
-        mask |= work.own[chunk, :, work.chosen.neurons]
-    for way in work.ways:
-        heard = steps - way.shift
-        if heard <= 0:
-            continue  # delayed beyond the end of the sample
-        sent = way.sent[chunk, :heard].reshape(-1, way.sent.shape[2])
-        part = mask if way.shift == 0 else np.zeros_like(mask[:, way.shift :])
-        way.mark(sent, part.reshape(-1, neurons))
-        if way.shift:
-            mask[:, way.shift :] |= part
-    return mask
+        found = active_by_place(work, chunk)
+        cells[chunk] = found.sum(axis=2)
+        by_sample[chunk] = found.sum(axis=1).reshape(len(found), -1, slots).sum(axis=1)
+    if slots == 1:
+        return Amount(cells, None, 0)
+    padding = 0
+    if grid.lengths is not None:
+        padding = int(by_sample[grid.is_padding(slots)].sum())
+    return Amount(cells, by_sample.sum(axis=0), padding)
 
 
 def feeds_of(

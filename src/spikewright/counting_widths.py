@@ -28,7 +28,8 @@ def weight_bits(synapses: n.Synapses) -> int:
     largest = int(np.abs(weight).max(initial=0))
     if largest <= weight_limit(weight):
         return WEIGHT_BITS
-    return largest.bit_length() + int(weight.min(initial=0) < 0)
+    is_mixed = bool(weight.min(initial=0) < 0 < weight.max(initial=0))
+    return largest.bit_length() + int(is_mixed)
 
 
 def state_bits(node: n.Neurons | n.Graded) -> npt.NDArray[np.int64]:

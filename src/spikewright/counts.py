@@ -12,7 +12,7 @@ class OperationCount:
     synops: int = 0
     """accumulates: one spike crossing one non-zero synapse"""
     synops_zero: int = 0
-    """one spike meeting one weight that is stored but zero; not in `synops`"""
+    """one spike or message meeting one stored weight that is zero; not in `synops`"""
     graded_synops: int = 0
     """one graded (integer or real) message crossing one non-zero synapse"""
     graded_levels: int = 0

@@ -15,15 +15,11 @@ import numpy as np
 from machine import describe_machine
 
 from spikewright.cli.export import export_student
-from spikewright.cli.pricing import SPECIAL_TOKENS, price_trace
+from spikewright.cli.pricing import price_trace
 from spikewright.cli.progress import progress
 from spikewright.export.deployment import read_deployment
 from spikewright.export.lower import lower
 from spikewright.export.texts import encode_texts, logits_of
-from spikewright.hardware_profiles.teacher import (
-    count_teacher_sentences,
-    read_teacher_config,
-)
 from spikewright.simulate.run import run
 from spikewright.train.answer import float_logits
 from spikewright.train.data import LabeledText, read_split
@@ -70,10 +66,7 @@ def measure(checkpoint: Path, texts: Sequence[LabeledText], tokens: int) -> None
         f"(of {tokens} token slots, silent ones included); "
         f"{seconds / len(texts) * 1e3:.1f} ms a sentence in the integer simulator"
     )
-    teacher = read_teacher_config(deployment.card["teacher"])
-    lengths = [int(each) + SPECIAL_TOKENS for each in encoded.lengths]
-    work = count_teacher_sentences(teacher, lengths)
-    print(price_trace(graph, trace, work).to_table())
+    print(price_trace(graph, trace, encoded.lengths, deployment).to_table())
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 
 from spikewright.counts import OperationCount
 from spikewright.errors import InputError
@@ -16,6 +16,7 @@ from spikewright.hardware_profiles.constant import (
     weakest,
 )
 from spikewright.hardware_profiles.profile import HardwareProfile
+from spikewright.hardware_profiles.terms import Line, total_j
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class EnergyReport:
     profile: str
     arithmetic: str
     samples: int
+    lines: tuple[Line, ...]
+    """of all nodes together, an operation each"""
     energy_j: Mapping[str, float]
     """of one sample, the mean over all, by node"""
     used: Costs
@@ -39,8 +42,8 @@ class EnergyReport:
 
     @property
     def total_j(self) -> float:
-        """Energy of one sample, the sum over nodes."""
-        return math.fsum(self.energy_j.values())
+        """Energy of one sample."""
+        return total_j(self.lines)
 
     @property
     def evidence(self) -> Evidence | None:
@@ -75,16 +78,40 @@ def estimate_energy(
     if samples < 1:
         raise InputError(f"energy of {samples} samples; needs at least one")
     costs = profile.costs(arithmetic)
-    energy_j = {name: _energy_j(each, costs) / samples for name, each in counts.items()}
-    total = asdict(sum(counts.values(), OperationCount()))
-    happened = {operation: n for operation, n in total.items() if n}
-    used = {operation: costs[operation] for operation in happened if operation in costs}
-    unpriced = {
-        operation: n for operation, n in happened.items() if operation not in costs
+    lines = {
+        name: arithmetic_lines(each, profile, arithmetic, samples=samples)
+        for name, each in counts.items()
     }
-    return EnergyReport(profile.name, arithmetic, samples, energy_j, used, unpriced)
+    total = sum(counts.values(), OperationCount())
+    happened = {operation: n for operation, n in asdict(total).items() if n}
+    return EnergyReport(
+        profile.name,
+        arithmetic,
+        samples,
+        arithmetic_lines(total, profile, arithmetic, samples=samples),
+        {name: total_j(each) for name, each in lines.items()},
+        {each: costs[each] for each in happened if each in costs},
+        {each: n for each, n in happened.items() if each not in costs},
+    )
 
 
-def _energy_j(count: OperationCount, costs: Costs) -> float:
-    amounts = asdict(count)
-    return math.fsum(amounts[name] * cost.value for name, cost in costs.items())
+def arithmetic_lines(
+    count: OperationCount, profile: HardwareProfile, arithmetic: str, *, samples: int
+) -> tuple[Line, ...]:
+    """Price what happened in `samples` samples: a line for each operation with a cost.
+
+    Raises:
+        ProfileError: the profile does not price this arithmetic.
+    """
+    costs, amounts = profile.costs(arithmetic), asdict(count)
+    return tuple(
+        Line(
+            name,
+            Fraction(amounts[name], samples),
+            (),
+            costs[name],
+            f"{profile.name}.arithmetics.{arithmetic}.{name}",
+        )
+        for name in amounts
+        if amounts[name] and name in costs
+    )

@@ -54,7 +54,7 @@ def tied():
 class Meddles(Net):
     def forward(self, x):
         spk = super().forward(x)
-        self.lif.mem = 0.25 * self.lif.mem
+        self.lif.mem.data.mul_(0.25)
         return spk
 
 

@@ -44,21 +44,24 @@ def test_json_and_nothing_else(
     run, network: Path, trace: Path, options: tuple[str, ...]
 ) -> None:
     document = json.loads(run("report", network, trace, *TEACHER, *options).out)
+    assert document["schema"] == "spikewright.report/2"
     assert document["samples"] == 2
     assert document["teacher"]["mean_tokens"] == 20
-    assert {each["profile"] for each in document["student"]} == {"cmos45", "loihi1"}
+    assert [each["name"] for each in document["profiles"]] == ["cmos45", "loihi1"]
 
 
 def test_markdown(run, network: Path, trace: Path) -> None:
     out = run("report", network, trace, *TEACHER, "--format", "markdown").out
     assert "| --- |" in out
-    assert "**Student / teacher**" in out
+    assert "**Verdict**" in out
 
 
 def test_a_profile_of_one_s_own(run, here, network: Path, trace: Path) -> None:
     shutil.copy(ROOT / "hardware_profiles" / "cmos45.toml", here / "mine.toml")
     done = run("report", network, trace, *TEACHER, "--profile", "mine.toml", "--json")
-    assert {each["profile"] for each in json.loads(done.out)["student"]} == {"mine"}
+    document = json.loads(done.out)
+    assert [each["name"] for each in document["profiles"]] == ["mine"]
+    assert "student/mine/fp32/total" in {each["name"] for each in document["figures"]}
 
 
 def test_a_teacher_of_one_s_own(run, here, network: Path, trace: Path) -> None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from spikewright.cli.common_arguments import STUDENT_DT_S
 from spikewright.cli.export import export_student
-from spikewright.cli.pricing import SPECIAL_TOKENS, price_trace
+from spikewright.cli.pricing import price_trace
 from spikewright.cli.progress import progress, say
 from spikewright.cli.texts import encode_and_tell
 from spikewright.export.deployment import Deployment, read_deployment
@@ -25,11 +25,7 @@ from spikewright.export.encoder import parse_tokenizer, token_ids
 from spikewright.export.lower import lower
 from spikewright.export.texts import EncodedTexts, logits_of
 from spikewright.graph import Graph
-from spikewright.hardware_profiles.report import ComparisonReport
-from spikewright.hardware_profiles.teacher import (
-    count_teacher_sentences,
-    read_teacher_config,
-)
+from spikewright.hardware_profiles.reports import Report
 from spikewright.nodes import SYNAPSES
 from spikewright.simulate.compare import Comparison, compare_traces
 from spikewright.simulate.lava_backend.job import LAVA, LavaOptions
@@ -58,7 +54,7 @@ class _Road:
     float_: npt.NDArray[np.float64]
     """logits of the snnTorch student"""
     comparison: Comparison
-    report: ComparisonReport
+    report: Report
 
 
 @dataclass(frozen=True)
@@ -112,10 +108,7 @@ def _travel(
     with clock.time("run in the integer simulator"):
         integer = run(graph, encoded.inputs, backend="integer")
     with clock.time("count and price"):
-        teacher = read_teacher_config(deployment.card["teacher"])
-        tokens = [int(length) + SPECIAL_TOKENS for length in encoded.lengths]
-        work = count_teacher_sentences(teacher, tokens)
-        report = price_trace(graph, lava, work)
+        report = price_trace(graph, lava, encoded.lengths, deployment)
     return _Road(
         texts,
         encoded,

@@ -8,12 +8,13 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from spikewright.cli.check_arguments import add_check
-from spikewright.cli.common_arguments import add_deadline, add_network
+from spikewright.cli.common_arguments import add_deadline
 from spikewright.cli.convert_arguments import add_convert
 from spikewright.cli.export_arguments import add_export
 from spikewright.cli.lower_arguments import add_lower
 from spikewright.cli.profile_arguments import add_profile
 from spikewright.cli.progress import hush_libraries
+from spikewright.cli.report_arguments import add_report
 from spikewright.cli.simulate_arguments import add_simulate
 
 
@@ -29,7 +30,7 @@ def build_parser() -> ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for add in (
         *(_demo, _train, add_export, add_check, add_lower),
-        *(add_simulate, _report, add_profile, add_convert, _doctor),
+        *(add_simulate, add_report, add_profile, add_convert, _doctor),
     ):
         verb = add(verbs)
         verb.add_argument(
@@ -82,47 +83,16 @@ def _train(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
     verb.add_argument(
         "--data",
         type=Path,
-        required=True,
         metavar="FOLDER",
-        help="holds TASK/train.jsonl and TASK/validation.jsonl",
+        help="holds TASK/train.jsonl and TASK/validation.jsonl; not needed where the "
+        "config names data of the hub only",
     )
     verb.add_argument("--seed", type=int, metavar="N", help="instead of the config's")
-    verb.set_defaults(run=run)
-    return verb
-
-
-def _report(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
-    def run(args: Namespace) -> int:
-        from spikewright.cli.report import run_report
-
-        return run_report(args)
-
-    verb = verbs.add_parser("report", help="count a trace's operations and price them")
-    add_network(verb)
     verb.add_argument(
-        "trace", type=Path, metavar="trace.npz", help="what simulate wrote of it"
-    )
-    verb.add_argument(
-        "--profile",
-        action="append",
-        metavar="NAME|FILE.toml",
-        help="once for each; default: cmos45 and loihi1",
-    )
-    verb.add_argument(
-        "--teacher",
-        metavar="NAME|config.json|X.onnx",
-        help="a BERT to compare with: bert-base, minilm-l6, a configuration or an ONNX "
-        "file; needed unless a deployment folder names one",
-    )
-    verb.add_argument(
-        "--tokens",
-        type=int,
-        metavar="N",
-        help="tokens of a sentence that the teacher reads; needed unless the trace "
-        "is of texts",
-    )
-    verb.add_argument(
-        "--format", choices=("table", "json", "markdown"), default="table"
+        "--minutes",
+        type=float,
+        metavar="MINUTES",
+        help="save and stop after so long, with status 3; the same command goes on",
     )
     verb.set_defaults(run=run)
     return verb

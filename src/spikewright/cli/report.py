@@ -1,119 +1,121 @@
-"""`spikewright report`: what a trace cost, per layer and against a teacher."""
+"""`spikewright report`: what a run cost, in parts, and against a teacher."""
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
-from importlib.util import find_spec
 from pathlib import Path
 
-from spikewright.cli.lowering import (
-    LOWERED,
-    STAGES,
-    lower_network,
-    read_lowered,
-    read_network,
+from spikewright.cli.lowering import check_outputs
+from spikewright.cli.pricing import (
+    SPECIAL_TOKENS,
+    card_baselines,
+    count_traces,
+    named_baselines,
+    price_counted,
 )
-from spikewright.cli.pricing import PROFILES, SPECIAL_TOKENS, price_trace
-from spikewright.cli.progress import say
-from spikewright.errors import BackendMissingError, InputError
-from spikewright.export.deployment import Deployment
-from spikewright.files import read_trace
-from spikewright.graph import Graph, Stage
-from spikewright.hardware_profiles.teacher import (
-    TeacherWork,
-    count_teacher_sentences,
-    find_teacher,
-    read_teacher_config,
-)
-from spikewright.trace import SpikeTrace
+from spikewright.cli.report_runs import Runs, texts_runs, trace_runs
+from spikewright.cli.report_wanted import read_wanted
+from spikewright.errors import InputError
+from spikewright.export.teacher_work import ONNX
+from spikewright.files import whole_file
+from spikewright.hardware_profiles.baselines import Baseline
+from spikewright.hardware_profiles.report_schema import schema_text
+from spikewright.hardware_profiles.reports import Report
+from spikewright.hardware_profiles.run_report import Wanted
+from spikewright.hardware_profiles.teacher import find_teacher
+from spikewright.hardware_profiles.teacher_report import report_teacher
 
-ONNX = ".onnx"
+ALONE = "fp32"
+"""format of a teacher that is priced alone: as its weights are published"""
 
 
 def run_report(args: Namespace) -> int:
-    """Print the report of a trace in the wanted format."""
-    trace = read_trace(args.trace)
-    graph, deployment = _network_of(trace, args)
-    work = _teacher_work(args, deployment, _teacher_tokens(args, trace))
-    report = price_trace(graph, trace, work, args.profile or PROFILES)
-    if args.json or args.format == "json":
-        print(json.dumps(report.to_dict(), indent=2))
-    else:
-        print(report.to_markdown() if args.format == "markdown" else report.to_table())
+    """Print or write the report in the wanted format."""
+    if args.schema:
+        _put(schema_text(), args.output)
+        return 0
+    inputs = (args.file, args.trace, args.text)
+    check_outputs([args.output], inputs)
+    _refuse_foreign_options(args)
+    wanted = read_wanted(args)
+    report = _report_alone(args, wanted) if args.file is None else _run(args, wanted)
+    if args.strict:
+        report.refuse_gaps()
+    _put(_text(report, args), args.output)
     return 0
 
 
-def _dt_s(trace: SpikeTrace) -> float:
-    dt_s = trace.meta.get("dt_s")
-    if not isinstance(dt_s, float):
-        raise InputError("the trace does not say its time step; simulate again")
-    return dt_s
+def _refuse_foreign_options(args: Namespace) -> None:
+    for name in ("batch", "workers"):
+        if getattr(args, name) is not None and args.text is None:
+            raise InputError(f"--{name}: only with --text; leave it out")
 
 
-def _network_of(trace: SpikeTrace, args: Namespace) -> tuple[Graph, Deployment | None]:
-    """Return the graph of the trace with synapses to count, and its deployment.
-
-    Lowers the network as it was for the trace, and refuses another network's trace.
-    """
-    dt_s = _dt_s(trace)
-    backend, arithmetic = (str(trace.meta.get(k)) for k in ("backend", "arithmetic"))
-    if (backend, arithmetic) not in STAGES:
-        raise InputError(f"{args.trace}: does not say what ran it; simulate again")
-    stage = STAGES[backend, arithmetic]
-    if args.file.suffix == LOWERED:
-        graph = read_lowered(args.file, stage)
-        _refuse_other_network(graph, trace, args)
-        graph.expect(Stage.TIMED, Stage.QUANTIZED)
-        return graph, None
-    network = read_network(args.file, default_dt_s=dt_s)
-    _refuse_other_network(lower_network(network, stage), trace, args)
-    # Operations are counted in chip time, which a graph has once it is TIMED.
-    timed = lower_network(network, max(stage, Stage.TIMED))
-    return timed, network.deployment
+def _text(report: Report, args: Namespace) -> str:
+    if args.explain is not None:
+        return report.explain(args.explain)
+    return report.to_text("json" if args.json else args.format)
 
 
-def _refuse_other_network(graph: Graph, trace: SpikeTrace, args: Namespace) -> None:
-    if graph.fingerprint() != trace.meta.get("graph_sha256"):
-        raise InputError(
-            f"{args.trace}: is not a trace of {args.file}; simulate it again"
-        )
+def _put(text: str, output: Path | None) -> None:
+    text = text.removesuffix("\n")
+    if output is None:
+        print(text)
+        return
+    with whole_file(output) as place:
+        place.write_text(text + "\n", encoding="utf-8")
 
 
-def _teacher_work(
-    args: Namespace, deployment: Deployment | None, lengths: list[int]
-) -> TeacherWork:
+# --- a run ---------------------------------------------------------------------------
+
+
+def _run(args: Namespace, wanted: Wanted) -> Report:
+    runs = texts_runs(args) if args.text is not None else trace_runs(args)
+    baselines = _baselines(args, runs)
+    counted = count_traces(runs.graph, runs.parts, wanted.profiles, runs.deployment)
+    return price_counted(counted, baselines, wanted)
+
+
+def _baselines(args: Namespace, runs: Runs) -> tuple[Baseline, ...]:
     """Count the teacher: an ONNX file, a name, a config, or the one in the card."""
+    tokens = _tokens(args, runs)
+    form, gamma = args.teacher_format, args.gamma
     if args.teacher is not None:
-        if Path(args.teacher).suffix == ONNX:
-            return _onnx_work(args.teacher, lengths)
-        return count_teacher_sentences(find_teacher(args.teacher), lengths)
-    if deployment is not None:
-        shape = read_teacher_config(deployment.card["teacher"])
-        return count_teacher_sentences(shape, lengths)
+        return named_baselines(
+            args.teacher, tokens, steps=runs.steps, form=form, gamma=gamma
+        )
+    if runs.deployment is not None:
+        return card_baselines(
+            runs.deployment, tokens, steps=runs.steps, form=form, gamma=gamma
+        )
     raise InputError(
         "--teacher: needed for a network without a card; NAME, config.json or X.onnx"
     )
 
 
-def _onnx_work(path: str, lengths: list[int]) -> TeacherWork:
-    if not find_spec("onnx"):
-        raise BackendMissingError(
-            f"--teacher {path}: needs onnx; pip install 'spikewright[onnx]'"
-        )
-    from spikewright.export.onnx_count import count_onnx, count_onnx_sentences
-
-    for operator, (times, _) in count_onnx(path, lengths[0]).uncounted.items():
-        say(f"{path}: {times} {operator} without a count are left out")
-    return count_onnx_sentences(path, lengths)
-
-
-def _teacher_tokens(args: Namespace, trace: SpikeTrace) -> list[int]:
-    lengths = trace.meta.get("lengths")
+def _tokens(args: Namespace, runs: Runs) -> list[int]:
     if args.tokens is not None:
-        if args.tokens < 1:
-            raise InputError(f"--tokens {args.tokens}: must be 1 or more")
-        return [args.tokens]
-    if isinstance(lengths, list) and all(isinstance(each, int) for each in lengths):
-        return [each + SPECIAL_TOKENS for each in lengths]
+        return [_checked_tokens(args)]
+    if runs.lengths is not None:
+        return [each + SPECIAL_TOKENS for each in runs.lengths]
     raise InputError("--tokens: needed, the trace does not say how long its texts are")
+
+
+def _checked_tokens(args: Namespace) -> int:
+    if args.tokens < 1:
+        raise InputError(f"--tokens {args.tokens}: must be 1 or more")
+    return int(args.tokens)
+
+
+# --- a teacher alone -----------------------------------------------------------------
+
+
+def _report_alone(args: Namespace, wanted: Wanted) -> Report:
+    if args.tokens is None:
+        raise InputError("--tokens: needed, how many tokens the teacher reads")
+    tokens, name = _checked_tokens(args), args.teacher
+    is_file = name.lower().endswith(ONNX)
+    form = args.teacher_format if is_file else args.teacher_format or ALONE
+    baselines = named_baselines(name, [tokens], steps=None, form=form, gamma=args.gamma)
+    shape = None if is_file else find_teacher(name)
+    return report_teacher(baselines, shape, tokens, wanted)

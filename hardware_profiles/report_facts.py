@@ -1,0 +1,163 @@
+"""What the JSON form of a report holds besides its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from spikewright.counts import OperationCount
+from spikewright.hardware_profiles.accounting import Accounting
+from spikewright.hardware_profiles.breakdown import Breakdown
+from spikewright.hardware_profiles.capacity import Capacity
+from spikewright.hardware_profiles.full_comparison import FullComparison
+from spikewright.hardware_profiles.full_energy import FullEnergy
+from spikewright.hardware_profiles.report_document import run_document
+from spikewright.hardware_profiles.report_figures import run_figures
+from spikewright.hardware_profiles.report_lines import left_out_lines
+from spikewright.hardware_profiles.reports import Report
+from spikewright.hardware_profiles.run_report import RunReport
+from spikewright.hardware_profiles.teacher import TeacherWork
+
+Facts = dict[str, object]
+
+
+def finish_run(report: RunReport) -> Report:
+    """Return the report of a run in all its formats."""
+    return Report(
+        run_document(report),
+        run_figures(report),
+        _run_facts(report),
+        tuple(dict.fromkeys(report.gaps())),
+    )
+
+
+def _run_facts(report: RunReport) -> Facts:
+    run, wanted = report.counted.run, report.wanted
+    return {
+        "samples": run.samples,
+        "steps": run.steps,
+        "draw": asdict(wanted.draw),
+        "student": {
+            "name": report.counted.name,
+            "counts": _counts(run.totals()),
+            "padding": _counts(run.padding),
+            "peaks": run.peaks,
+            "uncounted": _pairs(run.uncounted),
+            "idle_updates": report.idle_updates,
+        },
+        "teacher": teacher_facts(report.teacher),
+        "profiles": [
+            {
+                "name": each.name,
+                "title": each.title,
+                "why_no_joules": report.priceless.get(each.name),
+            }
+            for each in wanted.profiles
+        ],
+        "capacity": {
+            chip: _capacity(each) for chip, each in report.counted.capacities.items()
+        },
+        "breakdown": {
+            name: _breakdown(each) for name, each in report.breakdown.items()
+        },
+        "comparisons": [_comparison(each) for each in report.full],
+        "left_out": left_out_lines(report),
+    }
+
+
+def teacher_facts(teacher: TeacherWork) -> Facts:
+    """Return what was counted of a teacher."""
+    return {
+        "name": teacher.name,
+        "sentences": teacher.sentences,
+        "mean_tokens": teacher.mean_tokens,
+        "counts": _counts(teacher.counts),
+        "macs_by_type": dict(teacher.macs_by_type),
+        "parameter_bits": teacher.parameter_bits,
+        "assumptions": list(teacher.assumptions),
+        "uncounted": _pairs(teacher.uncounted),
+    }
+
+
+def _counts(counts: Mapping[str, OperationCount]) -> dict[str, dict[str, int]]:
+    """Return what happened; what did not is left out."""
+    return {
+        name: {key: n for key, n in asdict(count).items() if n}
+        for name, count in counts.items()
+    }
+
+
+def _pairs(uncounted: tuple[tuple[str, str], ...]) -> list[Facts]:
+    return [{"what": what, "why": why} for what, why in uncounted]
+
+
+def _capacity(capacity: Capacity) -> Facts:
+    placement = capacity.placement
+    violations = () if placement is None else placement.violations
+    return {
+        "fits": capacity.fits,
+        "says": str(capacity),
+        "cores": None if placement is None else len(placement.cores),
+        "chips": None if placement is None else placement.chips,
+        "violations": [str(each) for each in violations],
+    }
+
+
+def _breakdown(down: Breakdown) -> Facts:
+    return {
+        "by": down.by,
+        "samples": down.samples,
+        "parts": _counts(down.parts),
+        "within": _counts(down.within),
+    }
+
+
+def _comparison(full: FullComparison) -> Facts:
+    baseline = next(iter(full.baselines))
+    return {
+        "profile": full.profile.name,
+        "accounting": full.accounting.name,
+        "choices": choices(full.accounting),
+        "student": side(full.student),
+        "teacher": {"format": baseline.name, **side(full.teacher)},
+        "teacher_choices": choices(full.teacher.accounting),
+        "is_elsewhere": full.is_elsewhere,
+        "ratio": full.ratio,
+        "why_no_break_even": full.why_no_rate,
+        "break_even": {
+            each.name: {
+                "baseline": each.title,
+                "no_rate_wins": solved.rate is None,
+                "wins": solved.wins,
+            }
+            for each, solved in full.breaks.items()
+        },
+        "tornado": [
+            {
+                "places": list(each.places),
+                "at_low": each.at_low,
+                "at_high": each.at_high,
+            }
+            for each in full.swings
+        ],
+    }
+
+
+def choices(accounting: Accounting) -> list[str]:
+    """Return every choice of an accounting in words."""
+    return list(accounting.lines())
+
+
+def side(figure: FullEnergy) -> Facts:
+    """Return what is known of a side besides its joules."""
+    return {
+        "profile": figure.profile,
+        "arithmetic": figure.arithmetic,
+        "evidence": figure.evidence,
+        "is_lower_bound": figure.is_lower_bound,
+        "disabled": list(figure.disabled),
+        "missing": [
+            {"term": term, "operation": each.operation, "why": each.why}
+            for term, each in figure.missing
+        ],
+    }

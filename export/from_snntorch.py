@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-import torch
 from torch import nn
 
 from spikewright.errors import GraphError, InputError
+from spikewright.export.snntorch_arguments import Sample, arguments_of, unwrapped
 from spikewright.export.snntorch_body import Body, find_body
-from spikewright.export.snntorch_float64 import wide
 from spikewright.export.snntorch_graph import Export, lower_body
 from spikewright.export.snntorch_portable import make_portable
 from spikewright.export.snntorch_record import record
@@ -23,7 +21,6 @@ from spikewright.export.snntorch_verify import verify as prove
 from spikewright.graph import Graph
 
 Dialect = Literal["chip", "portable"]
-Sample = torch.Tensor | Sequence[Any] | Mapping[str, Any]
 STAGES = ("record", "spell", "prove")
 """of an export, in their order"""
 
@@ -105,7 +102,8 @@ def export_proven(
         )
     if not (isfinite(dt_s) and dt_s > 0):
         raise GraphError(f"time step {dt_s} s; allowed: finite and above 0")
-    arguments = _arguments(module, sample)
+    module = unwrapped(module)
+    arguments = arguments_of(module, sample)
     on_stage("record")
     twin = make_twin(module)
     body = find_body(record(twin, arguments), outputs)
@@ -129,39 +127,6 @@ def _check_needs_no_proof(export: Export) -> None:
             "which a graph does alike only as long as no v stays above its threshold; "
             "verify the export, or use reset_delay=True"
         )
-
-
-def _arguments(module: nn.Module, sample: Sample) -> dict[str, Any]:
-    """Return what forward takes, by name, in float64."""
-    signature = inspect.signature(module.forward)
-    try:
-        if isinstance(sample, Mapping):
-            found = signature.bind(**sample)
-        elif isinstance(sample, torch.Tensor):
-            found = signature.bind(sample)
-        else:
-            found = signature.bind(*sample)
-    except TypeError as error:
-        raise InputError(
-            f"the sample does not fit forward{signature}: {error}; give a tensor, a "
-            "list, or tensors by name"
-        ) from error
-    kinds = {each.kind for each in signature.parameters.values()}
-    if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
-        raise InputError(
-            f"forward{signature} takes any number of arguments; wrap the module in one "
-            "that names them"
-        )
-    flat: dict[str, Any] = {}
-    for name, value in found.arguments.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name}.{key}": each for key, each in value.items()}
-        else:
-            flat[name] = value
-    return {
-        name: wide(value) if isinstance(value, torch.Tensor) else value
-        for name, value in flat.items()
-    }
 
 
 def _check_samples(body: Body) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from spikewright.export.snntorch_steps import Step, Steps, op
+from spikewright.export.snntorch_steps import Step, Steps
 from spikewright.export.snntorch_tape import (
     Argument,
     Call,
@@ -15,6 +15,7 @@ from spikewright.export.snntorch_tape import (
     inner,
     is_equal,
     is_stateful,
+    op,
     with_values,
 )
 

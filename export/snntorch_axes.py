@@ -31,11 +31,12 @@ def rearranged(lowering: Lowering, call: Call) -> Signal:
     signal = lowering.signal(call.args[0])
     samples, size = call.args[0].shape[0], signal.places.size
     moved = _moved(call, signal, samples)
-    codes = moved.reshape(samples, -1) if moved.shape[0] == samples else None
+    is_kept = moved.ndim > 0 and moved.shape[0] == samples
+    codes = moved.reshape(samples, -1) if is_kept else None
     if codes is None or np.any(codes // size != np.arange(samples)[:, np.newaxis]):
         raise GraphError(
             f"module '{call.path}': '{call.name}' mixes the samples of a batch; keep "
-            "the first axis (flatten from axis 1 on)"
+            "the first axis (flatten from axis 1 on, squeeze an axis by its number)"
         )
     if not np.array_equal(np.sort(codes[0]), np.arange(size)):
         raise GraphError(

@@ -76,7 +76,7 @@ def find_body(tape: Tape, wanted: Wanted) -> Body:
             an argument is not used or used in two ways.
     """
     steps = Steps(tape)
-    steps.count = _count(steps)
+    steps.count = _count(steps, tape.returned)
     states = check_states(steps)
     returned = _returned(steps, tape.returned, states, wanted)
     values = list(
@@ -87,6 +87,7 @@ def find_body(tape: Tape, wanted: Wanted) -> Body:
     neurons = _used_neurons(steps, values)
     absent = _check_alike(steps, returned, neurons)
     arguments = _arguments(values, states)
+    _check_remembers(steps, states, [*arguments.values(), *(r.axis for r in returned)])
     _check_used(tape, {*arguments, *states.arguments})
     last = steps.count - 1
     outputs = tuple(
@@ -97,7 +98,7 @@ def find_body(tape: Tape, wanted: Wanted) -> Body:
     return Body(steps, outputs, neurons, places, arguments, states.is_reset, absent)
 
 
-def _count(steps: Steps) -> int:
+def _count(steps: Steps, returned: Any) -> int:
     counts = {path: len(calls) for path, calls in steps.turns.items()}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"'{path}' {count}x" for path, count in counts.items())
@@ -106,7 +107,27 @@ def _count(steps: Steps) -> int:
             "call is a step, for a neuron keeps one state; give every place in the "
             "network a neuron of its own, and call all of them at every step"
         )
-    return max(counts.values(), default=1)
+    return max(counts.values(), default=_stacked(steps, returned))
+
+
+def _stacked(steps: Steps, returned: Any) -> int:
+    """Return how many steps are stacked in what a forward without neurons returns."""
+    for _, value in _leaves(returned, ()):
+        axis = steps.time_axis(value) if isinstance(value, Value) else None
+        if axis is not None:
+            return int(value.shape[axis])
+    return 1
+
+
+def _check_remembers(steps: Steps, states: States, axes: Sequence[int | None]) -> None:
+    """Refuse a single step that starts from rest each time, unless it is a loop."""
+    is_loop = steps.count > 1 or any(axis is not None for axis in axes)
+    if states.is_reset and not is_loop:
+        raise GraphError(
+            "forward does one step and sets its neurons to rest before it, so they "
+            "never remember; a graph's do; loop over the steps in forward, or reset "
+            "outside of it (states that come in and go out must be arguments)"
+        )
 
 
 def _used_neurons(steps: Steps, values: Sequence[Value]) -> dict[str, Call]:
@@ -164,7 +185,7 @@ def _name(place: Place, count: int) -> str:
     if count == 1:
         return "output"
     name = "_".join(map(str, place))
-    return f"output_{name}" if name[0].isdigit() else name
+    return name if name[:1].isalpha() else f"output_{name}"
 
 
 def _signals(steps: Steps, held: Any, place: Place) -> Iterator[tuple[Place, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from spikewright.errors import InputError
+from spikewright.export.snntorch_arguments import signature_of
 from spikewright.export.snntorch_twin import STATES
 from spikewright.files import read_arrays
 
@@ -34,12 +34,13 @@ def read_sample(path: Path, module: nn.Module) -> list[Any] | dict[str, Any]:
 
     Raises:
         InputError: the file is missing, damaged or empty, or holds what is no number.
+        GraphError: the module is TorchScript.
     """
     arrays = read_arrays(path)
     tensors = {name: _tensor(path, name, array) for name, array in arrays.items()}
     if not tensors:
         raise InputError(f"{path}: holds no array; save what forward takes")
-    known = inspect.signature(module.forward).parameters
+    known = signature_of(module).parameters
     if list(tensors) == ["inputs"] and "inputs" not in known:
         return [tensors["inputs"]]
     given: dict[str, Any] = {}

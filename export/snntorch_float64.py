@@ -11,6 +11,9 @@ from torch.overrides import TorchFunctionMode
 
 CASTS = {"float", "double", "half", "bfloat16", "to", "type", "type_as", "cpu", "cuda"}
 """functions that may change the type of a number, or where it is"""
+_SEES = {"data", "detach", "__set__"}
+"""functions that give, or change, the memory of their first argument"""
+_EMPTY = {"empty", "empty_like", "new_empty", "empty_strided"}
 _HALVES = (torch.float16, torch.bfloat16)
 
 Function = Callable[..., Any]
@@ -44,9 +47,11 @@ class Float64(TorchFunctionMode):
         """Call `func` on float64 numbers; casts to other floating types do nothing."""
         name = name_of(func)
         made = func(*widened(args, name), **widened(kwargs))
+        if name in _EMPTY:
+            made.zero_()  # the same each time
         if name in CASTS and isinstance(made, torch.Tensor):
             return _cast(args[0], made)
-        return made if _writes(name) else widened(made)
+        return made if writes(name) or _is_view(made, args) else widened(made)
 
     @property
     def place(self) -> str:
@@ -84,20 +89,32 @@ def wide(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def widened(held: Any, writer: str = "") -> Any:
-    """Return arguments with float64 tensors; not the one that `writer` writes to."""
+    """Return arguments with float64 tensors; not the one that `writer` writes to.
+
+    Nor one of which it gives the memory, to which something else may write.
+    """
     if isinstance(held, torch.Tensor):
         is_narrow = held.is_floating_point() and held.dtype != torch.float64
         return held.double() if is_narrow else held
     if type(held) in (list, tuple):
         made = [widened(each) for each in held]
-        made[:1] = held[:1] if _writes(writer) else made[:1]
+        keeps = writes(writer) or writer in _SEES
+        made[:1] = held[:1] if keeps else made[:1]
         return type(held)(made)
     if type(held) is dict:
         return {key: widened(each) for key, each in held.items()}
     return held
 
 
-def _writes(name: str) -> bool:
+def _is_view(made: Any, args: tuple[Any, ...]) -> bool:
+    """Say whether a result is the memory of the first argument, such as `w.data`."""
+    first = args[0] if args else None
+    if not (isinstance(made, torch.Tensor) and isinstance(first, torch.Tensor)):
+        return False
+    return made.untyped_storage().data_ptr() == first.untyped_storage().data_ptr()
+
+
+def writes(name: str) -> bool:
     """Say whether a function writes to its first argument."""
     return name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
 

@@ -9,10 +9,9 @@ import numpy as np
 
 from spikewright.errors import GraphError
 from spikewright.export.snntorch_axes import MOVES, rearranged, summed_axes
-from spikewright.export.snntorch_maps import linear
+from spikewright.export.snntorch_maps import convolution, linear, window_of
 from spikewright.export.snntorch_products import PRODUCTS, product_of_signals
 from spikewright.export.snntorch_signal import Signal, numbers
-from spikewright.export.snntorch_steps import op
 from spikewright.export.snntorch_sums import (
     Lowering,
     add,
@@ -22,7 +21,7 @@ from spikewright.export.snntorch_sums import (
     subtract,
     subtract_from,
 )
-from spikewright.export.snntorch_tape import Call, Value, inner
+from spikewright.export.snntorch_tape import RANDOM, Call, Value, inner, op
 
 Handler = Callable[[Lowering, Call], Signal]
 
@@ -58,6 +57,25 @@ def _linear(lowering: Lowering, call: Call) -> Signal:
     signal, weight = lowering.signal(given["input"]), numbers(given["weight"])
     name, held = lowering.name(call, "linear"), None if bias is None else numbers(bias)
     return linear(lowering.sketch, name, signal, weight, held)
+
+
+def _convolution(lowering: Lowering, call: Call) -> Signal:
+    """Return F.conv1d or F.conv2d, with their options as the layers have them."""
+    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+    plain = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+    given = {**plain, **dict(zip(names, call.args, strict=False)), **call.kwargs}
+    weight, bias = given["weight"], given["bias"]
+    _check_constants(call, [weight, bias])
+    axes = weight.ndim - 2
+    stride, padding, dilation = (
+        (each,) * axes if isinstance(each, int) else each
+        for each in (given["stride"], given["padding"], given["dilation"])
+    )
+    taps = tuple(weight.shape[2:])
+    window = window_of(taps, stride, padding, dilation, given["groups"])
+    signal, name = lowering.signal(given["input"]), lowering.name(call, "conv")
+    held = None if bias is None else numbers(bias)
+    return convolution(lowering.sketch, name, signal, numbers(weight), held, window)
 
 
 def _matmul(lowering: Lowering, call: Call) -> Signal:
@@ -102,6 +120,8 @@ _FUNCTIONS: Mapping[str, Handler] = {
     "div": divide,
     "neg": negate,
     "linear": _linear,
+    "conv1d": _convolution,
+    "conv2d": _convolution,
     **dict.fromkeys(PRODUCTS, _matmul),
     "sum": summed_axes,
     "mean": summed_axes,
@@ -111,7 +131,7 @@ _FUNCTIONS: Mapping[str, Handler] = {
 }
 _CURES: Mapping[str, str] = {
     "stack": "return the steps stacked, and nothing made of all of them",
-    "cat": "use a linear layer for each part, and add what they give",
+    "cat": "use a linear layer for each part, and add what they give; for steps, stack",
     "select": "to select, use a linear layer with weights 0 and 1",
     "softmax": "use spike-driven attention, which needs none",
     "einsum": "write it as products by @ and *, and sums",
@@ -121,6 +141,14 @@ _CURES: Mapping[str, str] = {
     "relu": "use a neuron",
     "gelu": "use a neuron",
     "max_pool2d": "use average pooling, or a convolution with a stride",
+    "batch_norm": "use the layer BatchNorm1d or BatchNorm2d",
+    "addmm": "use the layer Linear, or F.linear",
+    "repeat": "repeat the sample outside; in a loop over steps, use it at each",
+    "where": "use a neuron, which compares with its threshold",
+    "gt": "use a neuron, which compares with its threshold",
+    "sigmoid": "use a neuron",
+    "tanh": "use a neuron",
+    **dict.fromkeys(RANDOM, "draw outside of forward, and give that as the input"),
 }
 
 

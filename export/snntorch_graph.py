@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from spikewright import nodes as n
+from spikewright.errors import GraphError
 from spikewright.export.snntorch_body import Body
 from spikewright.export.snntorch_layers import Delay
 from spikewright.export.snntorch_layouts import Layout, layouts
@@ -23,6 +24,8 @@ from spikewright.export.snntorch_signal import (
 )
 from spikewright.export.snntorch_sketch import Sketch
 from spikewright.graph import Graph
+
+_SPIKING = n.LIF | n.IF | n.CubaLIF | n.Threshold
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,23 @@ def _spelled(
     spikes = {
         path: replace(lowering.takes[path], sources=(Source(each.base),), constant=None)
         for path, each in neurons.items()
-        if isinstance(sketch.nodes[each.base], n.LIF | n.IF | n.CubaLIF | n.Threshold)
+        if isinstance(sketch.nodes.get(each.base), _SPIKING)
     }
     unproven = tuple(p for p, each in neurons.items() if each.reset == "at once")
-    return Export(sketch.finished(), inputs, outputs, spikes, unproven)
+    graph = sketch.finished()
+    _check_finite(graph)
+    return Export(graph, inputs, outputs, spikes, unproven)
+
+
+def _check_finite(graph: Graph) -> None:
+    for name, node in graph.nodes.items():
+        for each in fields(node):
+            values = getattr(node, each.name)
+            if isinstance(values, np.ndarray) and not np.isfinite(values).all():
+                raise GraphError(
+                    f"node '{name}': its {each.name} is not finite; look for a "
+                    "training that diverged, or a parameter beyond its range"
+                )
 
 
 def _neuron(sketch: Sketch, path: str, layer: Any, odd_spikes: str) -> Neuron:
@@ -95,7 +111,8 @@ def _add_inputs(sketch: Sketch, chosen: Mapping[str, Layout]) -> dict[str, Signa
     """Add the Inputs; one alone is called so, several as their arguments."""
     inputs = {}
     for argument, (places, shape) in chosen.items():
-        _, dot, key = argument.partition(".")
+        outer, dot, key = argument.partition(".")
+        key = f"{outer}_{key}" if key.isdigit() else key
         name = sketch.name(key if dot else argument if len(chosen) > 1 else "input")
         sketch.add(name, n.Input(shape))
         inputs[argument] = Signal((Source(name, 0, False),), places, shape)
@@ -108,6 +125,8 @@ def _add_output(sketch: Sketch, wanted: str, signal: Signal) -> tuple[str, Signa
     Raises:
         AxesError: the axes lie in another order.
     """
+    if signal.places.ndim == 0:  # squeezed: one number a sample
+        signal = replace(signal, places=signal.places.reshape(1))
     name, shape = sketch.name(wanted), signal.places.shape
     if len(shape) == 1 and signal.is_plain:
         signal = flattened(sketch, name, signal)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from spikewright.values import FloatArray
+from spikewright.values import FloatArray, Shape
 
 
 class Layer(nn.Module):
@@ -37,6 +37,18 @@ class Matrices(Layer):
         """Map (batch, …, sources) to (batch, …, targets)."""
         y = torch.matmul(self.weight, x.unsqueeze(-1)).squeeze(-1)
         return y if self.bias is None else y + self.bias
+
+
+class Reshape(Layer):
+    """y = x in another shape."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Reshape (batch, …)."""
+        return x.reshape(len(x), *self.shape)
 
 
 class Delay(Layer):

@@ -10,8 +10,8 @@ import numpy as np
 from spikewright.export.snntorch_axes import MOVES
 from spikewright.export.snntorch_body import Body
 from spikewright.export.snntorch_signal import channels_first, in_order
-from spikewright.export.snntorch_steps import Step, op
-from spikewright.export.snntorch_tape import Argument
+from spikewright.export.snntorch_steps import Step
+from spikewright.export.snntorch_tape import Argument, op
 from spikewright.values import IntArray, Shape
 
 _MOST = 64

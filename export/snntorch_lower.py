@@ -7,12 +7,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import nn
+
 from spikewright import nodes as n
 from spikewright.errors import GraphError
 from spikewright.export.snntorch_body import Body
 from spikewright.export.snntorch_functions import lower_function
 from spikewright.export.snntorch_layers import Delay
-from spikewright.export.snntorch_modules import lower_layer, lower_map
+from spikewright.export.snntorch_maps import flattened
+from spikewright.export.snntorch_modules import (
+    POOLS,
+    lower_layer,
+    lower_map,
+    lower_pool,
+)
 from spikewright.export.snntorch_neurons import Neuron, sources_of
 from spikewright.export.snntorch_signal import (
     AxesError,
@@ -95,9 +103,11 @@ class Lowering:
             found = self.signal(value)
         except _UnknownAxesError:
             return False
-        if found.places.shape != self._shape(path):
+        shape = self._shape(path)
+        if found.places.shape != shape:
             return False
-        self._like[path] = found
+        is_row = len(shape) == 1 and found.is_plain
+        self._like[path] = Signal((), in_order(shape), shape) if is_row else found
         return True
 
     def _shape(self, path: str) -> Shape:
@@ -119,7 +129,9 @@ class Lowering:
             return self._sent(value.source, value.index)
         call = value.source if isinstance(value, Item) else value
         if isinstance(call, Call):
-            lower = lower_function if call.layer is None else lower_layer
+            if call.layer is not None:
+                return lower_layer(self, call)
+            lower = lower_pool if call.name in POOLS else lower_function
             return lower(self, call)
         raise GraphError(
             "a layer takes, or forward returns, a constant where a signal is wanted; "
@@ -162,7 +174,8 @@ class Lowering:
         like, what = self._like[call.path], sends(call.layer)[index]
         self._reads.setdefault(call.path, set()).add(what)
         sources = sources_of(self.neurons[call.path], what)
-        sent = Signal(sources, like.places, like.shape, is_spikes=what == "spk")
+        is_spikes = what == "spk" and not isinstance(call.layer, Delay)
+        sent = Signal(sources, like.places, like.shape, is_spikes=is_spikes)
         return sent.late(lag)
 
     def take(self, path: str) -> None:
@@ -181,7 +194,7 @@ class Lowering:
         self._open.append(path)
         shift, self._shift = self._shift, 0
         try:
-            found = self.signal(taken(self.body.neurons[path]))
+            found = self._ready(path, self.signal(taken(self.body.neurons[path])))
         finally:
             self._open.pop()
             self._shift = shift
@@ -192,11 +205,31 @@ class Lowering:
             )
         self.takes[path] = found
 
+    def _ready(self, path: str, signal: Signal) -> Signal:
+        """Put what a neuron takes in one row if that is how it must lie.
+
+        So it must with a matrix from all to all, or if a loop brings it back so.
+        """
+        back = getattr(self.neurons[path].layer, "recurrent", None)
+        like, is_row = self._like.get(path), signal.places.ndim == 1
+        if like is not None and is_row and like.shape != signal.shape:
+            return flattened(self.sketch, self.neurons[path].base, signal)
+        if not isinstance(back, nn.Linear) or not is_row:
+            return signal
+        if not signal.is_plain:
+            raise AxesError(
+                f"neuron '{path}': its recurrent layer needs the axes of its input in "
+                f"torch's order in the graph, where they lie as {signal.shape} in "
+                "another; do not transpose or flatten tokens before it"
+            )
+        return flattened(self.sketch, self.neurons[path].base, signal)
+
     def add_neuron(self, path: str) -> None:
         """Add the nodes of a neuron."""
         neuron, found = self.neurons[path], self.takes[path]
         if isinstance(neuron.layer, Delay):
-            self.sketch.add(neuron.base, n.Delay(neuron.layer.delay_s), found)
+            delay_s = found.laid_out(neuron.layer.delay_s)
+            self.sketch.add(neuron.base, n.Delay(delay_s), found)
             return
 
         def add_map(name: str, layer: Any, signal: Signal) -> Signal:

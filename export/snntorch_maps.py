@@ -106,6 +106,12 @@ def convolution(
     Raises:
         AxesError: the axes do not lie so in the graph.
     """
+    if signal.places.ndim != len(window.stride) + 1:
+        raise GraphError(
+            f"layer '{name}': takes channels and {len(window.stride)} axes for each "
+            f"sample, got {signal.places.shape}; the first axis of the sample must be "
+            "the samples of a batch (unsqueeze it)"
+        )
     check_axes(name, signal)
     node = _convolution(weight, signal.shape[1:], window)
     source, late = _mapped(sketch, name, node, signal, bias)

@@ -14,7 +14,7 @@ from spikewright import nodes as n
 from spikewright.errors import GraphError
 from spikewright.export.snntorch_constants import multiply_constant
 from spikewright.export.snntorch_functions import lower_function, training
-from spikewright.export.snntorch_layers import Matrices, Scale
+from spikewright.export.snntorch_layers import Layer, Matrices, Reshape, Scale
 from spikewright.export.snntorch_maps import (
     Window,
     check_axes,
@@ -67,6 +67,15 @@ def _one_to_one(sketch: Sketch, name: str, layer: Any, signal: Signal) -> Signal
 
 def _scale(sketch: Sketch, name: str, layer: Any, signal: Signal) -> Signal:
     return scaled(sketch, name, signal, numbers(layer.weight).astype(np.float64))
+
+
+def _reshape(sketch: Sketch, name: str, layer: Any, signal: Signal) -> Signal:
+    check_axes(name, signal)
+    made = plain(
+        sketch.add_map(name, n.Flatten(signal.shape, layer.shape), signal), layer.shape
+    )
+    constant = signal.constant
+    return made.plus(None if constant is None else constant.reshape(layer.shape))
 
 
 def _matrices(sketch: Sketch, name: str, layer: Any, signal: Signal) -> Signal:
@@ -171,6 +180,13 @@ def _batch_norm(sketch: Sketch, name: str, layer: Any, signal: Signal) -> Signal
         numbers(each).astype(np.float64)
         for each in (layer.running_mean, layer.running_var)
     )
+    if not (np.isfinite(mean).all() and np.isfinite(var).all()) or np.any(
+        var + layer.eps <= 0
+    ):
+        raise GraphError(
+            f"layer '{name}': its running statistics are not finite, or a variance is "
+            "not above 0; look for a training that diverged"
+        )
     gain = 1.0 / np.sqrt(var + layer.eps)
     if layer.weight is not None:
         gain = gain * numbers(layer.weight)
@@ -212,7 +228,14 @@ _MAPS: Mapping[type[nn.Module], MapOf] = {
     nn.BatchNorm2d: _batch_norm,
     Scale: _scale,
     Matrices: _matrices,
+    Reshape: _reshape,
 }
+POOLS: Mapping[str, Callable[..., nn.Module]] = {
+    "avg_pool1d": nn.AvgPool1d,
+    "avg_pool2d": nn.AvgPool2d,
+    "adaptive_avg_pool2d": nn.AdaptiveAvgPool2d,
+}
+"""by function, with the arguments of the layer"""
 _ALIASES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
 _RESHAPES = (nn.Flatten, nn.Unflatten)
 
@@ -235,6 +258,17 @@ def lower_layer(lowering: Lowering, call: Call) -> Signal:
     return lower_map(lowering.sketch, lowering.name(call, ""), layer, signal)
 
 
+def lower_pool(lowering: Lowering, call: Call) -> Signal:
+    """Return the signal of a pool that is called as a function.
+
+    Raises:
+        GraphError: as for its layer.
+    """
+    layer = POOLS[call.name](*call.args[1:], **call.kwargs)
+    signal, name = lowering.signal(call.args[0]), lowering.name(call, "pool")
+    return lower_map(lowering.sketch, name, layer, signal)
+
+
 def lower_map(sketch: Sketch, name: str, layer: Any, signal: Signal) -> Signal:
     """Add a linear layer under a name.
 
@@ -246,7 +280,8 @@ def lower_map(sketch: Sketch, name: str, layer: Any, signal: Signal) -> Signal:
         found = _one_to_one
     if found is None:
         kind = type(layer).__name__
-        known = sorted(each.__name__ for each in (*_MAPS, *_ALIASES, *_RESHAPES))
+        exported = (*_MAPS, *_ALIASES, *_RESHAPES)
+        known = sorted(e.__name__ for e in exported if not issubclass(e, Layer))
         raise GraphError(
             f"layer '{name}': {kind} has no exact counterpart in NIR; exported are "
             f"{', '.join(known)}; {_CURES.get(kind, 'use one of them')}"

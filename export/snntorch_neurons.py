@@ -64,10 +64,15 @@ def reset_of(path: str, layer: Any, odd_spikes: str) -> str:
     Raises:
         GraphError: it does what no graph can say; says what, and what to use instead.
     """
-    if type(layer) not in _EXPORTED:
-        _check_inherited(path, layer)
+    _check_inherited(path, layer)
     _check_options(path, layer, odd_spikes)
-    reset = _RESETS[layer.state_function.__func__.__name__]
+    own = getattr(layer.state_function, "__func__", layer.state_function)
+    reset = _RESETS.get(own.__name__)
+    if reset is None:
+        raise GraphError(
+            f"neuron '{path}': its state_function is {own.__name__}, so what it "
+            "computes is not known; leave it as it was built"
+        )
     loaded = list(snntorch.SpikingNeuron.reset_dict)[int(layer.reset_mechanism_val)]
     if reset != layer.reset_mechanism or reset != loaded:
         raise GraphError(
@@ -132,6 +137,12 @@ def _check_inherited(path: str, layer: nn.Module) -> None:
             f"neuron '{path}': {type(layer).__name__} has no exact counterpart in NIR; "
             f"exported are {known}; use one of them"
         )
+    for name, own in vars(layer).items():
+        if callable(own) and callable(getattr(base, name, None)):
+            raise GraphError(
+                f"neuron '{path}': its own {name} replaces {base.__name__}.{name}, so "
+                "what it computes is not known; remove it"
+            )
     for kind in type(layer).__mro__[: type(layer).__mro__.index(base)]:
         for name, own in vars(kind).items():
             if callable(own) and name != "__init__" and hasattr(base, name):

@@ -103,7 +103,8 @@ def summed_tokens(
 def _sum_node(shape: Shape, *, is_mean: bool) -> n.Node:
     if len(shape) == 3:
         size = (shape[1], shape[2])
-        return (n.AvgPool2d if is_mean else n.SumPool2d)(shape, size, size)
+        is_average = is_mean or size == (1, 1)
+        return (n.AvgPool2d if is_average else n.SumPool2d)(shape, size, size)
     weight = 1.0 / shape[1] if is_mean else 1.0
     return n.Linear(np.full((shape[0], 1, shape[1]), weight))
 

@@ -42,9 +42,8 @@ from spikewright.export.attention_size import (
 from spikewright.export.snntorch_maps import scaled
 from spikewright.export.snntorch_signal import Signal, Source, in_order
 from spikewright.export.snntorch_sketch import Sketch
-from spikewright.export.snntorch_steps import op
 from spikewright.export.snntorch_sums import Lowering
-from spikewright.export.snntorch_tape import Call, Value, inner
+from spikewright.export.snntorch_tape import Call, Value, inner, op
 from spikewright.values import IntArray, NumberArray, Shape
 
 PRODUCTS = ("matmul", "bmm")

@@ -13,7 +13,7 @@ from torch import nn
 from spikewright import nodes as n
 from spikewright.errors import GraphError, UnsupportedNodeError
 from spikewright.export.nir_shapes import same_pads
-from spikewright.export.snntorch_layers import Delay, Matrices, Scale
+from spikewright.export.snntorch_layers import Delay, Matrices, Reshape, Scale
 from spikewright.values import FloatArray
 
 KNOWN = [kind.__name__ for kind in (n.Input, n.Output, *n.MAPS, *n.IN_SECONDS)]
@@ -130,19 +130,25 @@ def layer(name: str, node: n.Node, delay_s: FloatArray | None, making: Making) -
             made = _conv1d(name, node, making)
         case n.Conv2d():
             made = _conv2d(name, node, making)
-        case n.AvgPool2d(_, kernel, stride, padding):
-            made = nn.AvgPool2d(kernel, stride, padding)
-        case n.SumPool2d(_, kernel, stride, padding):
-            made = nn.AvgPool2d(kernel, stride, padding, divisor_override=1)
+        case n.AvgPool2d() | n.SumPool2d():
+            made = _pool(node)
         case n.Scale(scale):
             made = Scale(making.tensor(scale))
         case n.DelaySteps(shape, steps) if delay_s is not None:
             made = Delay(delay_s, np.broadcast_to(np.asarray(steps), shape).copy())
-        case n.Input() | n.Output() | n.Flatten():
+        case n.Flatten():
+            made = Reshape(node.target_shape)
+        case n.Input() | n.Output():
             pass
         case _:
             raise UnsupportedNodeError(name, type(node).__name__, "snnTorch", KNOWN)
     return made
+
+
+def _pool(node: n.AvgPool2d | n.SumPool2d) -> nn.Module:
+    divisor = 1 if isinstance(node, n.SumPool2d) else None
+    window = (node.kernel, node.stride, node.padding)
+    return nn.AvgPool2d(*window, divisor_override=divisor)
 
 
 def _affine(making: Making, weight: FloatArray, bias: FloatArray | None) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from typing import Any
 
@@ -18,8 +18,19 @@ from spikewright.export.snntorch_float64 import (
     Function,
     name_of,
     widened,
+    writes,
 )
+from spikewright.export.snntorch_memory import (
+    KEEPS_VALUES,
+    Constants,
+    HiddenStates,
+    Weights,
+    copied,
+    version_of,
+)
+from spikewright.export.snntorch_places import dim_of, one_index
 from spikewright.export.snntorch_tape import (
+    RANDOM,
     Argument,
     Call,
     Item,
@@ -27,9 +38,9 @@ from spikewright.export.snntorch_tape import (
     Tape,
     Value,
     inner,
-    is_equal,
     is_stateful,
 )
+from spikewright.export.snntorch_twice import check_same, other_numbers
 from spikewright.export.snntorch_twin import Forward, Twin
 
 _ASKS = {
@@ -40,12 +51,6 @@ _MAKES = {
     *("zeros_like", "ones_like", "empty_like", "full_like", "new_zeros", "new_ones"),
     *("new_empty", "new_full", "new_tensor"),
 }
-_RANDOM = {
-    *("rand", "randn", "randint", "randperm", "bernoulli", "normal", "multinomial"),
-    *("poisson", "rand_like", "randn_like", "randint_like", "rrelu"),
-    *("normal_", "uniform_", "random_", "bernoulli_", "exponential_"),
-}
-_KEEPS_VALUES = {"requires_grad_", "detach_", "squeeze_", "unsqueeze_", "t_"}
 _FIRST = ("input", "tensors", "self")
 
 
@@ -60,66 +65,26 @@ def record(twin: Twin, arguments: Mapping[str, Any]) -> Tape:
         InputError: the module cannot run.
     """
     tape = _recorded(twin, arguments)
-    others = {
-        name: 1 - value
-        if isinstance(value, torch.Tensor) and value.is_floating_point()
-        else value
-        for name, value in arguments.items()
-    }
-    _check_same(tape, _recorded(twin, others))
+    check_same(tape, _recorded(twin, other_numbers(arguments)))
     return tape
 
 
 def _recorded(twin: Twin, arguments: Mapping[str, Any]) -> Tape:
     twin.rest()
-    recorder = _Recorder()
+    recorder, given = _Recorder(Weights(twin.module)), copied(arguments)
     named = {
         name: recorder.know(tensor, Argument(tuple(tensor.shape), name))
-        for name, tensor in arguments.items()
+        for name, tensor in given.items()
         if isinstance(tensor, torch.Tensor)
     }
-    returned = twin.run(arguments, recorder, recorder.layer)
-    return Tape(named, recorder.seen(returned), recorder.calls)
-
-
-# --- the second run ------------------------------------------------------------------
-
-
-def _check_same(one: Tape, other: Tape) -> None:
-    """Check that the same was done twice, with the same constants."""
-    for ours, theirs in zip(one.calls, other.calls, strict=False):
-        same = (ours.name, ours.path) == (theirs.name, theirs.path)
-        held = [ours.args, ours.kwargs], [theirs.args, theirs.kwargs]
-        if not (same and _is_alike(*held)):
-            raise _changes(ours)
-    if len(one.calls) != len(other.calls) or not _is_alike(
-        one.returned, other.returned
-    ):
-        raise GraphError(
-            "forward does something else when it runs again on other numbers; a graph "
-            "does always the same; do not decide by the values of signals"
-        )
-
-
-def _is_alike(one: Any, other: Any) -> bool:
-    """Compare arguments of two runs; Values have their own place in each."""
-    if isinstance(one, Value) or isinstance(other, Value):
-        return type(one) is type(other) and one.shape == other.shape
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_is_alike, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(
-            _is_alike(one[key], other[key]) for key in one
-        )
-    return is_equal(one, other)
-
-
-def _changes(call: Call) -> GraphError:
-    return GraphError(
-        f"module '{call.path}': '{call.name}' takes a tensor that looks constant, but "
-        "is another when forward runs again on other numbers; allowed: parameters, and "
-        "what torch's functions make of signals; keep states in neurons, and use no "
-        "autograd functions of your own"
+    neurons = {p: m for p, m in twin.module.named_modules() if is_stateful(m)}
+    for path, each in neurons.items():
+        recorder.states.note(path, each)
+    returned = twin.run(given, recorder, recorder.layer)
+    for path, each in neurons.items():
+        recorder.states.check_end(path, each, recorder.turns(path))
+    return Tape(
+        named, recorder.seen(returned), recorder.calls, frozenset(recorder.states.reset)
     )
 
 
@@ -142,11 +107,18 @@ def _forget(known: dict[int, _Known], key: int, died: weakref.ref[Any]) -> None:
 class _Recorder(Float64):
     """Writes calls down while they happen."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Weights) -> None:
         super().__init__()
+        self._weights = weights
         self.calls: list[Call] = []
+        self.states = HiddenStates()
+        self._constants = Constants()
         self._known: dict[int, _Known] = {}
         self._turns: dict[str, int] = {}
+
+    def turns(self, path: str) -> int:
+        """Return how often a layer was called."""
+        return self._turns.get(path, 0)
 
     def know(self, tensor: torch.Tensor, value: Any) -> Any:
         """Remember what a tensor is; return `value`."""
@@ -159,11 +131,13 @@ class _Recorder(Float64):
         """Return what a forward holds with Values for the tensors that are known."""
         if isinstance(held, torch.Tensor):
             known = self._known.get(id(held))
-            return known.value if known else held
+            return known.value if known else self._constants.kept(held)
         if isinstance(held, Mapping):
             return {key: self.seen(each) for key, each in held.items()}
         if isinstance(held, tuple) and hasattr(held, "_fields"):
             return dict(zip(held._fields, map(self.seen, held), strict=True))
+        if is_dataclass(held) and not isinstance(held, type):
+            return {f.name: self.seen(getattr(held, f.name)) for f in fields(held)}
         if isinstance(held, list | tuple):
             made = [self.seen(each) for each in held]
             return tuple(made) if isinstance(held, tuple) else made
@@ -179,13 +153,19 @@ class _Recorder(Float64):
     ) -> Any:
         """Run a layer and write it down as one call."""
         seen, named = self.seen(args), self.seen(kwargs)
+        turn, is_alone = self._turns.get(path, 0), len(args) + len(kwargs) == 1
+        if is_stateful(layer):
+            self.states.check(path, layer, turn, is_hidden=is_alone)
+        before = _version(args)
         made = plain(*args, **kwargs)
+        if is_stateful(layer):
+            self.states.note(path, layer)
         if is_stateful(layer) or any(inner([seen, named])):
-            turn = self._turns.get(path, 0)
             self._turns[path] = turn + 1
-            name, shape = type(layer).__name__, _shape(made)
-            call = Call(shape, name, plain, seen, named, path, layer, turn)
-            self._note(call, made, as_items=is_stateful(layer))
+            if not _is_untouched(made, args, before):
+                name, shape = type(layer).__name__, _shape(made)
+                call = Call(shape, name, plain, seen, named, path, layer, turn)
+                self._note(call, made, as_items=is_stateful(layer))
         return made
 
     def call(
@@ -200,23 +180,28 @@ class _Recorder(Float64):
             raise GraphError(
                 f"forward of module '{self.place}' asks for the value of a signal "
                 f"({name}), so what runs depends on the data; a graph cannot; remove "
-                "the branch or the check"
+                "the branch or the check, and encode inputs outside of forward"
             )
+        self._weights.check(func, args, self.place)
+        before = _version(args)
         made = super().call(func, args, kwargs)
         if name == "__setitem__":
             self._write_row(args, seen)
-        elif (has_signal and name not in _MAKES) or name in _RANDOM:
+        elif _is_untouched(made, args, before) and name not in RANDOM:
+            return made
+        elif (has_signal and name not in _MAKES) or name in RANDOM:
             self._note_function(func, name, seen, named, made)
         return made
 
     def _note_function(
         self, func: Function, name: str, seen: Any, named: Any, made: Any
     ) -> None:
-        if name in CASTS and made.dtype not in (torch.float32, torch.float64):
+        is_cast = name in CASTS and isinstance(made, torch.Tensor)
+        if is_cast and made.dtype not in (torch.float32, torch.float64):
             name = f"{name} {made.dtype}"
         call = Call(_shape(made), name, func, seen, named, self.place)
         self._note(call, made, as_items=isinstance(made, list | tuple))
-        if name.endswith("_") and not name.startswith("__"):
+        if writes(name):
             self._outdate(made, name)
 
     def _note(self, call: Call, made: Any, *, as_items: bool) -> None:
@@ -231,7 +216,7 @@ class _Recorder(Float64):
 
     def _outdate(self, written: Any, name: str) -> None:
         """Mark all views of a tensor that was written to in place."""
-        if name in _KEEPS_VALUES or not isinstance(written, torch.Tensor):
+        if name in KEEPS_VALUES or not isinstance(written, torch.Tensor):
             return
         memory = written.untyped_storage().data_ptr()
         for known in list(self._known.values()):
@@ -241,21 +226,25 @@ class _Recorder(Float64):
                     known.value = Stale(known.value.shape)
 
     def _write_row(self, args: tuple[Any, ...], seen: tuple[Any, ...]) -> None:
-        """Note `rows[step] = signal` as the stack of all rows written so far."""
+        """Note `rows[step] = signal` as the stack of all rows written so far.
+
+        Also `rows[:, step]`, along another axis.
+        """
         rows, place, signal = args[0], args[1], seen[2]
         known = self._known.get(id(rows))
         if not isinstance(signal, Value) and known is None:
             return
-        stack = known.value if known else None
-        is_stack = isinstance(stack, Call) and stack.name == "stack"
-        if type(place) is not int or not (stack is None or is_stack):
+        self._outdate(rows, "__setitem__")
+        before, chosen = known.value if known else None, one_index(rows, place)
+        if chosen is None or not (before is None or _is_stack(before, chosen[0])):
             self.know(rows, Stale(tuple(rows.shape)))
             return
-        before = stack.args[0] if isinstance(stack, Call) else rows.clone().unbind(0)
-        held = list(before)
-        held[place] = signal
-        shape = tuple(rows.shape)
-        call = Call(shape, "stack", torch.stack, (held,), {}, self.place)
+        axis, index = chosen
+        rest = before.args[0] if isinstance(before, Call) else None
+        held = list(rows.clone().unbind(axis) if rest is None else rest)
+        held[index] = signal
+        shape, kwargs = tuple(rows.shape), {"dim": axis}
+        call = Call(shape, "stack", torch.stack, (held,), kwargs, self.place)
         self._note(call, rows, as_items=False)
 
 
@@ -274,3 +263,25 @@ def _positional(
 
 def _shape(made: Any) -> tuple[int, ...]:
     return tuple(made.shape) if isinstance(made, torch.Tensor) else ()
+
+
+def _is_stack(value: Value, axis: int) -> bool:
+    """Say whether a value is rows that were written one by one along an axis."""
+    if not isinstance(value, Call) or value.name != "stack":
+        return False
+    return dim_of(value) % len(value.shape) == axis
+
+
+def _version(args: tuple[Any, ...]) -> int:
+    """Return how often the first argument was written to."""
+    first = args[0] if args else None
+    return version_of(first) if isinstance(first, torch.Tensor) else -1
+
+
+def _is_untouched(made: Any, args: tuple[Any, ...], before: int) -> bool:
+    """Say whether a call gave its first argument itself, and did not write to it.
+
+    Identity and Dropout do so, and flatten, float or contiguous if nothing is to do.
+    """
+    is_same = bool(args) and made is args[0] and isinstance(made, torch.Tensor)
+    return is_same and before >= 0 and version_of(made) == before

@@ -12,6 +12,7 @@ from torch import nn
 
 from spikewright.export.snntorch_body import Body, Place, Returned
 from spikewright.export.snntorch_float64 import Float64
+from spikewright.export.snntorch_memory import copied
 from spikewright.export.snntorch_tape import is_stateful
 from spikewright.export.snntorch_twin import Forward, Twin
 
@@ -62,7 +63,8 @@ def run_module(twin: Twin, body: Body, forwards: Sequence[Arguments]) -> Run:
             for name, place in body.state_places.items()
             if returned
         }
-        returned.append(twin.run({**arguments, **states}, mode, listen))
+        given = copied({**arguments, **states})
+        returned.append(twin.run(given, mode, listen))
     return Run(
         {name: _inputs(body, name, forwards) for name in body.arguments},
         {path: torch.stack(each).numpy() for path, each in spikes.items()},
@@ -73,7 +75,7 @@ def run_module(twin: Twin, body: Body, forwards: Sequence[Arguments]) -> Run:
 
 def _found(returned: Any, place: Place) -> Any:
     for key in place:
-        is_field = isinstance(key, str) and isinstance(returned, tuple)
+        is_field = isinstance(key, str) and not isinstance(returned, Mapping)
         returned = getattr(returned, str(key)) if is_field else returned[key]
     return returned
 

@@ -105,7 +105,9 @@ def numbers(held: Any) -> FloatArray:
     """Return a tensor or number as float64, or float32 if it is; may share memory."""
     if isinstance(held, torch.Tensor):
         near = held.detach().cpu()
-        return near.numpy() if near.is_floating_point() else near.double().numpy()
+        if near.dtype in (torch.float32, torch.float64):
+            return near.numpy()
+        return (near.float() if near.is_floating_point() else near.double()).numpy()
     return np.asarray(held, dtype=np.float64)
 
 

@@ -35,7 +35,8 @@ class Sketch:
 
     def name(self, wanted: str, parts: tuple[str, ...] = ()) -> str:
         """Reserve a name, and the same with each part behind it."""
-        cleaned = wanted.replace(".", "_")
+        fit = (c if c.isprintable() and c not in "./" else "_" for c in wanted)
+        cleaned = "".join(fit) or "_"
         if cleaned[0].isdigit():
             cleaned = f"layer_{cleaned}"
         made, tried = unique_name(cleaned, self._taken), set(self._taken)
@@ -55,7 +56,7 @@ class Sketch:
     def feed(self, name: str, signal: Signal) -> None:
         """Let a signal flow into a node; its constant is settled at the end."""
         self.into[name] += signal.sources
-        if signal.constant is not None:
+        if signal.constant is not None and np.any(signal.constant):
             self._constants[name] = signal
 
     def add_map(self, name: str, node: n.Node, signal: Signal) -> Source:

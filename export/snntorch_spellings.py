@@ -38,6 +38,12 @@ class _Filter:
     r: FloatArray
 
 
+def _filter(decay: FloatArray, dt_s: float) -> _Filter:
+    with np.errstate(divide="ignore"):
+        tau_s = np.where(decay == 1, ENDLESS * dt_s, dt_s / (1.0 - decay))
+    return _Filter(decay, tau_s, tau_s / dt_s)
+
+
 def add_neuron(
     sketch: Sketch, neuron: Neuron, signal: Signal, reads: set[str], add_map: AddMap
 ) -> None:
@@ -91,20 +97,21 @@ class _Speller:
     def lapicque(self) -> None:
         """Spell v = (1 - T/RC) v + T/C a: a Scale, and then as a Leaky."""
         layer = self.neuron.layer
-        steps = numbers(layer.R * layer.C / layer.time_step).astype(np.float64)
-        wrong = ~(np.isfinite(steps) & (steps >= 1))
+        rate = numbers(layer.time_step / (layer.R * layer.C)).astype(np.float64)
+        wrong = ~((rate > 0) & (rate <= 1))
         if np.any(wrong):
+            with np.errstate(divide="ignore"):
+                steps = 1.0 / rate[wrong]
             raise GraphError(
-                f"neuron '{self.neuron.path}': R C is {steps[wrong][0]:g} time steps; "
+                f"neuron '{self.neuron.path}': R C is {steps[0]:g} time steps; "
                 "allowed: finite, 1 or more; choose larger R or C, or use Leaky"
             )
-        gain = numbers(layer.R).astype(np.float64) / steps
+        gain = numbers(layer.R).astype(np.float64) * rate
         signal, name = self.signal, self.neuron.part("scale")
         if np.any(gain != 1):
             signal = scaled(self.sketch, name, signal, gain)
-        tau = self.signal.laid_out(steps)
-        decay = 1.0 - 1.0 / tau
-        self.leaky(signal, _Filter(decay, tau * self.sketch.dt_s, tau))
+        decay = self.signal.laid_out(1.0 - rate)
+        self.leaky(signal, _filter(decay, self.sketch.dt_s))
 
     def synaptic(self) -> None:
         """CubaLIF, or CubaLI and a Threshold, or two LI in a row and the loop."""
@@ -112,10 +119,13 @@ class _Speller:
         threshold, reset = self._parameter("threshold"), self.neuron.reset
         zeros = np.zeros(threshold.shape)
         both = (current.tau_s, membrane.tau_s, membrane.r, zeros)
-        if reset == "zero":
+        is_read = "syn" in self.reads
+        if reset in ("zero", "none") and not (np.any(current.decay) or is_read):
+            self.leaky(self.signal, membrane)
+        elif reset == "zero":
             node = n.CubaLIF(*both, threshold, zeros, current.r)
             self.sketch.add(self.neuron.base, node, self.signal)
-        elif reset == "none" and "syn" not in self.reads:
+        elif reset == "none" and not is_read:
             sent = self._sends_v(n.CubaLI(*both, current.r), self.signal)
             if "spk" in self.reads:
                 self._fires_at(threshold, sent)
@@ -136,7 +146,7 @@ class _Speller:
             ("inh", "loss", fast, -gain),
         ):
             names = self.neuron.part(current), self.neuron.part(scale)
-            self.sketch.add(names[0], self._integrator(one), self.signal)
+            self.sketch.add(names[0], self._integrator(one), self.signal.shared())
             self.sketch.add(names[1], n.Scale(factor), self._sent_by(names[0]))
             weighted.append(self._sent_by(names[1]))
         if "spk" in self.reads:
@@ -194,10 +204,8 @@ class _Speller:
 
     def filter_of(self, name: str) -> _Filter:
         """Return the filter with a decay that snnTorch clamps to 0 … 1."""
-        decay, dt_s = np.clip(self._parameter(name), 0.0, 1.0), self.sketch.dt_s
-        with np.errstate(divide="ignore"):
-            tau_s = np.where(decay == 1, ENDLESS * dt_s, dt_s / (1.0 - decay))
-        return _Filter(decay, tau_s, tau_s / dt_s)
+        decay = np.clip(self._parameter(name), 0.0, 1.0)
+        return _filter(decay, self.sketch.dt_s)
 
     def _parameter(self, name: str) -> FloatArray:
         """Return a parameter as it lies in the graph, one value for each neuron."""

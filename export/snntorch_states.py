@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from spikewright.errors import GraphError
-from spikewright.export.snntorch_steps import Steps, op
-from spikewright.export.snntorch_tape import Argument, Call, Item, bound
+from spikewright.export.snntorch_steps import Steps
+from spikewright.export.snntorch_tape import Argument, Call, Item, bound, op
 
 _SENDS: Mapping[type[nn.Module], tuple[str, ...]] = {
     snntorch.Leaky: ("spk", "mem"),
@@ -51,7 +51,7 @@ def check_states(steps: Steps) -> States:
         GraphError: a state does not start at 0, or is changed between two steps.
     """
     arguments: dict[str, tuple[str, int]] = {}
-    is_reset = steps.count > 1
+    is_reset = steps.count > 1 or bool(steps.tape.reset)
     for path, calls in steps.turns.items():
         for call in calls:
             for name, given in list(bound(call).items())[1:]:

@@ -13,7 +13,15 @@ from typing import Any
 import torch
 
 from spikewright.errors import GraphError
+from spikewright.export.snntorch_places import (
+    Place,
+    dim_of,
+    order_of_axes,
+    place_of,
+    unbound,
+)
 from spikewright.export.snntorch_tape import (
+    RANDOM,
     Argument,
     Call,
     Item,
@@ -22,6 +30,7 @@ from spikewright.export.snntorch_tape import (
     Value,
     inner,
     is_stateful,
+    op,
     taken,
     with_values,
 )
@@ -34,19 +43,6 @@ _ELEMENTWISE = {
 """functions and layers that take each number on its own"""
 _OVER_THE_LAST_AXIS = {"linear", "Linear"}
 _MOVED = {"transpose", "movedim", "moveaxis", "swapaxes", "swapdims", "permute", "t"}
-_SPELLINGS = {
-    **{name: "add" for name in ("add_", "__add__", "__radd__", "__iadd__")},
-    **{name: "sub" for name in ("sub_", "__sub__", "__isub__", "subtract")},
-    **{name: "mul" for name in ("mul_", "__mul__", "__rmul__", "__imul__", "multiply")},
-    **{name: "div" for name in ("div_", "__truediv__", "__itruediv__", "divide")},
-    **{"rsub": "__rsub__", "true_divide": "div", "neg_": "neg", "negative": "neg"},
-    **{"concat": "cat", "concatenate": "cat", "__matmul__": "matmul", "mm": "matmul"},
-}
-
-
-def op(call: Call) -> str:
-    """Return the name under which a call is known, whatever its spelling."""
-    return _SPELLINGS.get(call.name, call.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +50,6 @@ class Step(Value):
     """What an argument holds at one step, along one of its axes."""
 
     source: Argument
-    axis: int
-    index: int
-
-
-@dataclass(frozen=True)
-class _Place:
-    """One place along one axis of a tensor."""
-
-    source: Value
     axis: int
     index: int
 
@@ -84,12 +71,12 @@ class Steps:
         for call in self.tape.calls:
             if is_stateful(call.layer):
                 self.turns.setdefault(call.path, []).append(call)
-            found = _place(call)
+            found = place_of(call)
             if found:
                 key = (id(found.source), found.axis)
                 self._chosen.setdefault(key, set()).add(found.index)
             elif op(call) == "unbind":
-                axis, length = _unbound(call)
+                axis, length = unbound(call)
                 self._chosen[id(call.args[0]), axis] = set(range(length))
 
     def resolved(self, value: Any) -> Any:
@@ -97,12 +84,12 @@ class Steps:
         call = value.source if isinstance(value, Item) else value
         if not isinstance(call, Call) or is_stateful(call.layer):
             return value
-        found = _place(call, value)
+        found = place_of(call, value)
         if found and self._is_time(found):
             return self.resolved(self.at(found.source, found.axis, found.index))
         return value
 
-    def _is_time(self, place: _Place) -> bool:
+    def _is_time(self, place: Place) -> bool:
         """Say whether places along an axis are steps; along axis 0 they always are."""
         steps = set(range(self.count))
         found = self._chosen.get((id(place.source), place.axis))
@@ -146,14 +133,11 @@ class Steps:
 
         Only where the other axes then lie as before.
         """
-        before = value.args[0]
-        marked = torch.empty(tuple(range(2, 2 + len(before.shape))))
-        moved = value.run(marked, *value.args[1:], **value.kwargs).shape
-        order = [size - 2 for size in moved]
+        order = order_of_axes(value)
         rest = [each for each in order if each != order[axis]]
         if rest != sorted(rest):
             raise _no_steps(value)
-        return self.at(before, order[axis], index)
+        return self.at(value.args[0], order[axis], index)
 
     def time_axis(self, value: Any) -> int | None:
         """Return along which axis a value holds the steps, if it does."""
@@ -162,6 +146,9 @@ class Steps:
             return None
         if op(value) == "stack":
             return dim_of(value) % len(value.shape)
+        if op(value) in _MOVED:
+            axis = self.time_axis(value.args[0])
+            return None if axis is None else order_of_axes(value).index(axis)
         if op(value) in _ELEMENTWISE | _OVER_THE_LAST_AXIS:
             for each in inner([value.args, value.kwargs]):
                 axis = self.time_axis(each)
@@ -189,50 +176,7 @@ class Steps:
                 waiting.extend(reversed(self.operands(value)))
 
 
-# --- places --------------------------------------------------------------------------
-
-
-def _place(call: Call, value: Any = None) -> _Place | None:
-    """Return which place a call takes, if it takes one place along one axis."""
-    source = call.args[0] if call.args else None
-    if not isinstance(source, Value):
-        return None
-    if op(call) == "unbind" and isinstance(value, Item):
-        return _Place(source, _unbound(call)[0], value.index)
-    if op(call) == "select" and len(call.args) == 3:
-        axis, index = int(call.args[1]) % len(source.shape), int(call.args[2])
-        return _Place(source, axis, index % source.shape[axis])
-    if op(call) != "__getitem__":
-        return None
-    place = call.args[1] if isinstance(call.args[1], tuple) else (call.args[1],)
-    return _one_index(source, place)
-
-
-def _one_index(source: Value, place: tuple[Any, ...]) -> _Place | None:
-    """Read `[t]`, `[:, t]` or `[..., t]`."""
-    if not all(type(each) is int or each in (slice(None), ...) for each in place):
-        return None
-    rest = len(source.shape) - (len(place) - (... in place))
-    full: list[Any] = []
-    for each in place:
-        full += [slice(None)] * rest if each is ... else [each]
-    chosen = [(i, each) for i, each in enumerate(full) if each != slice(None)]
-    if len(chosen) != 1:
-        return None
-    axis, index = chosen[0]
-    return _Place(source, axis, index % source.shape[axis])
-
-
-def _unbound(call: Call) -> tuple[int, int]:
-    """Return along which axis a tensor is taken apart, and into how many."""
-    shape = call.args[0].shape
-    axis = dim_of(call) % len(shape)
-    return axis, shape[axis]
-
-
-def dim_of(call: Call) -> int:
-    """Return the `dim` of a call, which is 0 unless it says so."""
-    return int(call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else 0))
+# --- parts of sequences --------------------------------------------------------------
 
 
 def _row(stack: Call, axis: int, index: int) -> Any:
@@ -266,6 +210,11 @@ def _no_steps(value: Any) -> GraphError:
         return stale()
     call = value.source if isinstance(value, Item) else value
     name, path = (call.name, call.path) if isinstance(call, Call) else ("", "")
+    if name in RANDOM:
+        return GraphError(
+            f"module '{path}': '{name}' is random, so a graph cannot give what it "
+            "gives; draw spikes outside of forward, and give them as the input"
+        )
     return GraphError(
         f"module '{path}': '{name}' works on many steps at once, and what belongs to "
         "one step cannot be told; call it inside the loop, on one step"

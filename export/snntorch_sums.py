@@ -9,7 +9,7 @@ import numpy as np
 
 from spikewright import nodes as n
 from spikewright.errors import GraphError
-from spikewright.export.snntorch_maps import scaled
+from spikewright.export.snntorch_maps import flattened, scaled
 from spikewright.export.snntorch_pools import spread_tokens
 from spikewright.export.snntorch_signal import (
     AxesError,
@@ -99,6 +99,9 @@ def _alike(lowering: Lowering, call: Call, parts: list[Signal]) -> list[Signal]:
         if part.places.shape != whole:
             name = lowering.name(call, "spread")
             parts[index] = spread_tokens(lowering.sketch, name, part, whole)
+    if len(whole) == 1 and parts[0].shape != parts[1].shape:
+        name = lowering.name(call, "")
+        parts = [flattened(lowering.sketch, name, each) for each in parts]
     if not same_layout(parts):
         raise AxesError(
             f"module '{call.path}': '{call.name}' meets two signals of {whole} whose "

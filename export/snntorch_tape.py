@@ -15,11 +15,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import snntorch
 import torch
 from torch import nn
 
 from spikewright.export.snntorch_layers import Delay
+
+_SIMPLE = (int, float, complex, str, slice, np.generic, torch.dtype, torch.device)
+RANDOM = {
+    *("rand", "randn", "randint", "randperm", "bernoulli", "normal", "multinomial"),
+    *("poisson", "rand_like", "randn_like", "randint_like", "rrelu"),
+    *("normal_", "uniform_", "random_", "bernoulli_", "exponential_"),
+}
+"""functions that give something else each time"""
+
+_SPELLINGS = {
+    **{name: "add" for name in ("add_", "__add__", "__radd__", "__iadd__")},
+    **{name: "sub" for name in ("sub_", "__sub__", "__isub__", "subtract")},
+    **{name: "mul" for name in ("mul_", "__mul__", "__rmul__", "__imul__", "multiply")},
+    **{name: "div" for name in ("div_", "__truediv__", "__itruediv__", "divide")},
+    **{"rsub": "__rsub__", "true_divide": "div", "neg_": "neg", "negative": "neg"},
+    **{"concat": "cat", "concatenate": "cat", "__matmul__": "matmul", "mm": "matmul"},
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +94,18 @@ class Tape:
     """Values and whatever else, in the structure that the forward returned"""
     calls: Sequence[Call]
     """in the order in which they were made"""
+    reset: frozenset[str] = frozenset()
+    """paths of the neurons whose own states the forward sets before it calls them"""
 
 
 def is_stateful(layer: nn.Module | None) -> bool:
     """Say whether a layer remembers its last call."""
     return isinstance(layer, snntorch.SpikingNeuron | Delay)
+
+
+def op(call: Call) -> str:
+    """Return the name under which a call is known, whatever its spelling."""
+    return _SPELLINGS.get(call.name, call.name)
 
 
 def inner(held: Any) -> Iterator[Value]:
@@ -122,9 +147,12 @@ def _parameters(kind: type[Any]) -> list[str]:
 
 
 def is_equal(one: Any, other: Any) -> bool:
-    """Compare constants: tensors by value, the rest as Python does."""
-    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+    """Compare constants: arrays by value, the rest as Python does; objects by type."""
+    if type(one) is not type(other):
+        both = (int, float)
+        return isinstance(one, both) and isinstance(other, both) and one == other
+    if isinstance(one, torch.Tensor):
         return one is other or torch.equal(one, other)
-    if isinstance(one, torch.Tensor) or isinstance(other, torch.Tensor):
-        return False
-    return bool(one == other)
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)
+    return not isinstance(one, _SIMPLE) or bool(one == other)

@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from spikewright.errors import InputError, SpikewrightError
+from spikewright.export.snntorch_arguments import unwrapped
 
 _LOADED_AS = "__export__"
 """name of a file's module, as `__main__` is that of a script"""
@@ -152,7 +153,7 @@ def load_module(target: Target, *, seed: int = 0) -> nn.Module:
         raise InputError(
             f"{target.where}: has no '{target.name}'; it has {_offered(code)}"
         )
-    return _made(target, getattr(code, target.name)).eval()
+    return unwrapped(_made(target, getattr(code, target.name)).eval())
 
 
 def _import_file(file: Path) -> ModuleType:

@@ -18,8 +18,10 @@ from typing import Any
 import snntorch
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from spikewright.errors import InputError, SpikewrightError
+from spikewright.export.snntorch_arguments import packed, unwrapped
 from spikewright.export.snntorch_float64 import Float64, wide, widened
 from spikewright.export.snntorch_layers import Delay, Layer
 
@@ -68,7 +70,7 @@ class Twin:
         with torch.no_grad(), _own_neurons(self.module), mode:
             try:
                 with _watched(self.module, mode, on_layer):
-                    return self.module(**_packed(arguments))
+                    return self.module(**packed(arguments))
             except SpikewrightError:
                 raise
             except _TORCH_RAISES as error:
@@ -80,8 +82,22 @@ class Twin:
 
 
 def make_twin(module: nn.Module) -> Twin:
-    """Copy a module into float64, at rest."""
-    twin = copy.deepcopy(module, _kept_out(module))
+    """Copy a module into float64, at rest.
+
+    Raises:
+        InputError: it cannot be copied, or has no numbers yet.
+    """
+    _check_filled(module)
+    try:
+        twin = copy.deepcopy(module, _kept_out(module))
+    except (*_TORCH_RAISES, AttributeError) as error:
+        raise InputError(
+            f"the module cannot be copied: {error}; keep what cannot, such as open "
+            "files and locks, out of it"
+        ) from error
+    for each in twin.modules():
+        for name, inner in each._modules.items():
+            each._modules[name] = inner if inner is None else unwrapped(inner)
     odd: dict[str, str] = {}
     inside = _of_neurons(twin)
     for path, each in twin.named_modules():
@@ -101,15 +117,14 @@ def _heaviside(v: torch.Tensor) -> torch.Tensor:
     return (v > 0).to(v.dtype)
 
 
-def _packed(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    packed: dict[str, Any] = {}
-    for name, value in arguments.items():
-        outer, dot, key = name.partition(".")
-        if dot:
-            packed.setdefault(outer, {})[key] = value
-        else:
-            packed[name] = value
-    return packed
+def _check_filled(module: nn.Module) -> None:
+    """Refuse parameters and buffers without numbers."""
+    for name, each in [*module.named_parameters(), *module.named_buffers()]:
+        if is_lazy(each) or each.is_meta:
+            raise InputError(
+                f"the module's '{name}' has no values yet; run a lazy module once "
+                "before its export, and load weights into one on 'meta'"
+            )
 
 
 # --- copying -------------------------------------------------------------------------

@@ -166,7 +166,8 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     command = [*PROGRAM, "demo", "fine", "-o", str(tmp_path / "student")]
-    environment = {**os.environ, "TMPDIR": str(temporary)}
+    caches = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "torch")}  # made by every import
+    environment = {**os.environ, **caches, "TMPDIR": str(temporary)}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,

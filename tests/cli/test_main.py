@@ -166,7 +166,7 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     command = [*PROGRAM, "demo", "fine", "-o", str(tmp_path / "student")]
-    caches = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "torch")}  # made by every import
+    caches = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "torch")}  # torch makes it
     environment = {**os.environ, **caches, "TMPDIR": str(temporary)}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -107,13 +107,21 @@ def load_config(path: Path) -> TrainConfig:
         ConfigError: the file is missing, is not TOML, has an unknown or missing key, or
             a value of another type or out of its range.
     """
+    return _parse(read_toml(path), path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: the file is missing or is not TOML.
+    """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: not a readable TOML file: {error}") from error
-    return _parse(raw, path)
 
 
 def _parse(raw: Mapping[str, Any], path: Path) -> TrainConfig:
@@ -124,29 +132,50 @@ def _parse(raw: Mapping[str, Any], path: Path) -> TrainConfig:
         "student": StudentConfigTable,
         "distill": DistillConfig,
     }
-    if unknown := sorted(set(raw) - set(tables) - {"seed"}):
+    if unknown := sorted(set(raw) - set(tables) - {"seed", "family"}):
         raise ConfigError(
             f"{path}: unknown key {', '.join(unknown)}; "
             f"known: seed, {', '.join(tables)}"
         )
-    for name in tables:
-        if not isinstance(raw.get(name, {}), dict):
-            raise ConfigError(f"{path}: {name} must be a table; write [{name}]")
     parsed: dict[str, Any] = {
-        name: _table(kind, raw.get(name, {}), f"{path} [{name}]")
+        name: read_table(kind, raw.get(name, {}), f"{path} [{name}]")
         for name, kind in tables.items()
     }
-    return TrainConfig(seed=_seed(raw.get("seed", 0), path), **parsed)
+    return TrainConfig(seed=read_seed(raw.get("seed", 0), path), **parsed)
 
 
-def _seed(value: object, path: Path) -> int:
+def read_seed(value: object, path: Path) -> int:
+    """Return a seed.
+
+    Raises:
+        ConfigError: it is none.
+    """
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
         raise ConfigError(f"{path}: seed: must be 0 to 2**32 - 1, got {value!r}")
     return value
 
 
-def _table(kind: type[Table], raw: Mapping[str, Any], where: str) -> Table:
-    """Build one table; each value must have the type of the field's default."""
+def read_table(
+    kind: type[Table],
+    raw: Mapping[str, Any],
+    where: str,
+    *,
+    may_be_zero: frozenset[str] = frozenset(),
+) -> Table:
+    """Build one table; each value must have the type of the field's default.
+
+    Args:
+        kind: a dataclass of the table's keys.
+        raw: the table as read.
+        where: the file and the table's name in brackets, for messages.
+        may_be_zero: keys that may be 0 here.
+
+    Raises:
+        ConfigError: an unknown or missing key, or a value that does not fit it.
+    """
+    if not isinstance(raw, dict):
+        path, _, name = where.rpartition(" ")
+        raise ConfigError(f"{path}: {name[1:-1]} must be a table; write {name}")
     known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(raw) - set(known)):
         raise ConfigError(
@@ -160,7 +189,8 @@ def _table(kind: type[Table], raw: Mapping[str, Any], where: str) -> Table:
         for key, value in raw.items()
     }
     for key, value in values.items():
-        _check_range(key, value, f"{where} {key}")
+        if value != 0 or key not in may_be_zero:
+            _check_range(key, value, f"{where} {key}")
     return kind(**values)
 
 
@@ -168,13 +198,21 @@ def _value(value: object, kind: str, where: str) -> object:
     match kind, value:
         case "tuple[str, ...]", list() if all(isinstance(v, str) for v in value):
             return tuple(value)
+        case "tuple[int, ...]", list() if all(_is_whole(v) for v in value):
+            return tuple(value)
         case "str", str():
             return value
-        case "int", int() if not isinstance(value, bool):
+        case "bool", bool():
+            return value
+        case "int", int() if _is_whole(value):
             return value
         case "float", int() | float() if not isinstance(value, bool):
             return float(value)
     raise ConfigError(f"{where}: must be {kind}, got {value!r}")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _check_range(key: str, value: object, where: str) -> None:

@@ -58,7 +58,7 @@ def find_encoder(base: str) -> str:
 
 
 @contextmanager
-def _loading(base: str) -> Iterator[None]:
+def loading(base: str) -> Iterator[None]:
     """Turn what transformers raises for a useless folder or name into one line."""
     try:
         yield
@@ -78,7 +78,7 @@ def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
         InputError: there is none.
     """
     folder = find_encoder(base)
-    with _loading(base):
+    with loading(base):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
     return tokenizer
 
@@ -91,7 +91,7 @@ def load_classifier(base: str, *, classes: int) -> PreTrainedModel:
         InputError: there is none, or it tells another number of classes apart.
     """
     folder = find_encoder(base)
-    with _loading(base):
+    with loading(base):
         model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
             folder, num_labels=classes
         )

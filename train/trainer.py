@@ -95,6 +95,8 @@ class Progress(TrainerCallback):
         if "eval_accuracy" in logs:
             found = f"{logs['eval_accuracy']:.4f} on validation"
             self.say(f"{self.label}: {found} {where}")
+        elif "eval_loss" in logs:
+            self.say(f"{self.label}: loss {logs['eval_loss']:.4f} held out {where}")
 
 
 def train_to_best(trainer: Trainer, label: str, say: Say) -> None:

@@ -217,3 +217,36 @@ def test_train_without_a_configuration(run, here) -> None:
     line = run("train", "nope.toml", "-o", "run", "--data", ".").refusal()
     assert "nope.toml: no such file" in line
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ("family = 'bert'\n", "c.toml family: must be chip or spikebert, got 'bert'"),
+        ("family = 'spikebert'\n", "c.toml [stage1]: lacks text; name folders, or"),
+        (
+            "family = 'spikebert'\n[student]\nleak = 'none'\n",
+            "leak: must be one of divided, undivided; got 'none'",
+        ),
+    ],
+)
+def test_train_with_a_wrong_family(run, here, first: str, message: str) -> None:
+    data = "[data]\ntrain = ['a']\nvalidation = 'a'\nlabels = ['x', 'y']\n"
+    (here / "c.toml").write_text(first + data + "[teacher]\nbase = 'none'\n")
+    assert message in run("train", "c.toml", "-o", "run", "--data", ".").refusal()
+    assert [path.name for path in here.iterdir()] == ["c.toml"]
+
+
+def test_train_of_folders_without_the_data_directory(run, here) -> None:
+    for name in ("sst2_chip", "spikebert_mr"):
+        config = ROOT / "train" / "configs" / f"{name}.toml"
+        assert "--data" in run("train", config, "-o", "run").refusal()
+    assert list(here.iterdir()) == []
+
+
+def test_slices_are_of_a_spikebert_and_take_time(run, here) -> None:
+    configs = ROOT / "train" / "configs"
+    for name, message in (("sst2_chip", "only runs of"), ("spikebert_mr", "above 0")):
+        given = ("train", configs / f"{name}.toml", "-o", "run", "--data", ".")
+        assert message in run(*given, "--minutes", "0").refusal()
+    assert list(here.iterdir()) == []

@@ -70,6 +70,7 @@ def _demo(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
 
 def _train(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
     def run(args: Namespace) -> int:
+        hush_libraries()
         from spikewright.cli.train import run_train
 
         return run_train(args)

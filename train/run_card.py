@@ -1,0 +1,107 @@
+"""What a run leaves behind to be judged and repeated by."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spikewright.errors import InputError
+from spikewright.files import whole_file
+from spikewright.train.load import read_json
+from spikewright.train.stage_config import SpikeBertRun
+from spikewright.train.stage_data import hash_texts
+
+PACKAGES = ("torch", "snntorch", "transformers", "accelerate", "numpy")
+CARD, SLICES = "card.json", "slices.jsonl"
+
+
+def begin_card(
+    config: SpikeBertRun, data: Path | None, *, processes: int
+) -> dict[str, Any]:
+    """Return the part of a card that is known before the run.
+
+    Raises:
+        BackendMissingError: data of the hub, and datasets is not installed.
+        InputError: data are missing.
+    """
+    splits = [(name, "train") for name in config.data.train]
+    splits.append((config.data.validation, "validation"))
+    if config.stage1.epochs:
+        splits += [(name, "train") for name in config.stage1.text]
+    hashes = {f"{n}/{s}": hash_texts(data, n, s) for n, s in dict.fromkeys(splits)}
+    return {
+        "config": config.as_dict(),
+        "data_sha256": hashes,
+        "processes": processes,
+        "device": _device(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in PACKAGES},
+        },
+    }
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"cpu, {torch.get_num_threads()} threads"
+
+
+def claim_folder(run: Path, card: Mapping[str, Any]) -> None:
+    """Make the folder, or refuse one of another configuration, data or size.
+
+    Raises:
+        InputError: it cannot be made, or a run of other values is in it.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{run}: cannot be made: {error.strerror}") from error
+    kept = {key: card[key] for key in ("config", "data_sha256", "processes")}
+    wanted, path = json.loads(json.dumps(kept)), run / "run.json"
+    if not path.exists():
+        write_json(path, wanted)
+    found = read_json(path)
+    if other := _differences(wanted, found):
+        raise InputError(
+            f"{path}: the run in this folder began with other values in "
+            f"{', '.join(other)}; choose another folder or remove it"
+        )
+
+
+def _differences(wanted: Any, found: Any, where: str = "") -> list[str]:
+    """Return the names of the values that differ, as table.key."""
+    if not isinstance(wanted, dict) or not isinstance(found, dict):
+        return [where] if wanted != found else []
+    return [
+        name
+        for key in {**wanted, **found}
+        for name in _differences(
+            wanted.get(key), found.get(key), f"{where}.{key}" if where else key
+        )
+    ]
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def add_slice(run: Path, seconds: float) -> None:
+    """Note how long one call of the run took."""
+    with (run / SLICES).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"seconds": round(seconds, 1)}) + "\n")
+
+
+def slices(run: Path) -> list[float]:
+    """Return the seconds of each call so far."""
+    path = run / SLICES
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [float(json.loads(line)["seconds"]) for line in lines]

@@ -1,0 +1,258 @@
+"""The stages of a SpikeBERT run, each from a folder to a folder.
+
+Each is done once: `result.json` says what came out, and that it is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    Trainer,
+)
+
+from spikewright.errors import InputError
+from spikewright.train.data import LabeledText, Row, pad_batch
+from spikewright.train.spikebert_rates import mean_rate, spike_rates
+from spikewright.train.stage_config import (
+    DistillTable,
+    SpikeBertRun,
+    StageTable,
+)
+from spikewright.train.stage_data import labeled_rows, unlabeled_rows
+from spikewright.train.stage_model import (
+    StudentWithHeads,
+    load_encoder,
+)
+from spikewright.train.stage_place import Place, Result, by_one, once, save
+from spikewright.train.stage_student import classifying, new_student
+from spikewright.train.stage_trainer import (
+    Distiller,
+    StageTrainer,
+    stage_arguments,
+    train_stage,
+)
+from spikewright.train.teacher import (
+    find_encoder,
+    load_classifier,
+    load_tokenizer,
+    loading,
+)
+from spikewright.train.trainer import accuracy
+
+RATE_ROWS = 64
+"""rows of validation that spike rates are measured on"""
+
+
+# --- the teacher ---------------------------------------------------------------------
+
+
+def teacher_stage(
+    place: Place,
+    base: str,
+    train: Sequence[LabeledText],
+    validation: Sequence[LabeledText],
+) -> Result:
+    """Fine-tune the teacher into `teacher`, or measure it where it has no epoch.
+
+    Raises:
+        BackendMissingError: the package that carries the encoder is not installed.
+        ConfigError: the loss is no longer a finite number.
+        InputError: there is no encoder, or no classifier where none is trained.
+        SliceEndedError: the time is over; the next call goes on.
+    """
+    table, folder = place.config.teacher, place.run / "teacher"
+    tokenizer = load_tokenizer(base)
+
+    def work() -> Result:
+        torch.manual_seed(place.config.seed)
+        model = _classifier(place.config, base)
+        trainer = StageTrainer(
+            **_trainer_parts(
+                place,
+                table,
+                folder / "checkpoints",
+                labeled_rows(train, tokenizer, place.config),
+                labeled_rows(validation, tokenizer, place.config),
+            ),
+            model=model,
+        )
+        curve = []
+        if table.epochs:
+            place.say(f"teacher: fine-tuning {base}")
+            left = place.minutes
+            curve = train_stage(trainer, "teacher", table, minutes=left, say=place.say)
+        measured = trainer.evaluate()["eval_accuracy"]
+        by_one(lambda: save(model, tokenizer, folder))
+        return {"base": base, "validation_accuracy": measured, "curve": curve}
+
+    return once(folder, work)
+
+
+def _classifier(config: SpikeBertRun, base: str) -> PreTrainedModel:
+    classes = len(config.data.labels)
+    if config.teacher.epochs:
+        return load_classifier(base, classes=classes)
+    with loading(base):
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            find_encoder(base), num_labels=classes, output_loading_info=True
+        )
+    if info["missing_keys"]:
+        raise InputError(
+            f"teacher '{base}': with epochs = 0 it is taken as it is, and it has no "
+            f"trained {min(info['missing_keys'])}; give it epochs"
+        )
+    return model  # type: ignore[no-any-return]
+
+
+# --- distillation --------------------------------------------------------------------
+
+
+def general_stage(place: Place, base: str, texts: Sequence[str]) -> Result:
+    """Stage 1: distill the encoder on unlabeled text into `stage1`.
+
+    Raises:
+        ConfigError: layers that the teacher lacks, or a loss that is no finite number.
+        InputError: there is no encoder, or too few texts.
+        SliceEndedError: the time is over; the next call goes on.
+    """
+    table, folder = place.config.stage1, place.run / "stage1"
+    tokenizer, held_out = load_tokenizer(base), table.held_out
+    if len(texts) <= held_out:
+        raise InputError(
+            f"stage1: {len(texts)} texts, of which {held_out} are held out; name more "
+            "[stage1] text or lower held_out"
+        )
+
+    def work() -> Result:
+        with loading(base):
+            teacher = AutoModel.from_pretrained(find_encoder(base))
+        rows = unlabeled_rows(texts, tokenizer, place.config)
+        chosen = torch.randperm(
+            len(rows), generator=torch.Generator().manual_seed(place.config.seed)
+        ).tolist()
+        shuffled = [rows[i] for i in chosen]
+        model = new_student(place.config, table, teacher)
+        at_start = _rates(model.encoder, shuffled)
+        place.say(
+            f"stage1: {len(rows) - held_out} texts of {base}'s features; mean rate "
+            f"{mean_rate(at_start):.4f}"
+        )
+        trainer, curve = _distill(
+            place, model, teacher, table, shuffled[held_out:], shuffled[:held_out]
+        )
+        measured = trainer.evaluate()["eval_loss"]
+
+        def keep() -> None:
+            model.encoder.save_pretrained(folder)
+            model.save_heads(folder)
+
+        by_one(keep)
+        return {
+            "held_out_loss": measured,
+            "rates_at_start": at_start,
+            "curve": curve,
+        }
+
+    return once(folder, work)
+
+
+def task_stage(
+    place: Place,
+    train: Sequence[LabeledText],
+    made: Sequence[str],
+    validation: Sequence[LabeledText],
+) -> Result:
+    """Stage 2: distill on the task from the fine-tuned teacher into `student`.
+
+    Raises:
+        ConfigError: layers that the teacher lacks, or a loss that is no finite number.
+        InputError: stage 1 left an encoder that does not fit.
+        SliceEndedError: the time is over; the next call goes on.
+    """
+    config, table, folder = place.config, place.config.stage2, place.run / "student"
+    tokenizer = load_tokenizer(str(place.run / "teacher"))
+
+    def work() -> Result:
+        classes = len(config.data.labels)
+        teacher = load_classifier(str(place.run / "teacher"), classes=classes)
+        model = new_student(place.config, table, teacher)
+        if config.stage1.epochs:
+            load_encoder(classifying(model), place.run / "stage1")
+            model.load_heads(place.run / "stage1")
+        rows = labeled_rows(train, tokenizer, config)
+        rows += unlabeled_rows(made, tokenizer, config)
+        held = labeled_rows(validation, tokenizer, config)
+        student = classifying(model)
+        at_start = _rates(student, held)
+        place.say(f"stage2: {len(rows)} texts; mean rate {mean_rate(at_start):.4f}")
+        trainer, curve = _distill(place, model, teacher, table, rows, held)
+        measured = trainer.evaluate()["eval_accuracy"]
+        by_one(lambda: save(student, tokenizer, folder))
+        return {
+            "validation_accuracy": measured,
+            "parameters": sum(each.numel() for each in student.parameters()),
+            "rates_at_start": at_start,
+            "rates": _rates(student, held),
+            "curve": curve,
+        }
+
+    return once(folder, work)
+
+
+def _distill(
+    place: Place,
+    model: StudentWithHeads,
+    teacher: PreTrainedModel,
+    table: DistillTable,
+    rows: Sequence[Row],
+    held_out: Sequence[Row],
+) -> tuple[Trainer, list[dict[str, float]]]:
+    is_first = table is place.config.stage1
+    name, folder = ("stage1", "stage1") if is_first else ("stage2", "student")
+    checkpoints = place.run / folder / "checkpoints"
+    trainer = Distiller(
+        **_trainer_parts(place, table, checkpoints, rows, held_out),
+        model=model,
+        teacher=teacher,
+        table=table,
+        blocks=place.config.student.blocks,
+    )
+    curve = train_stage(trainer, name, table, minutes=place.minutes, say=place.say)
+    return trainer, curve
+
+
+def _trainer_parts(
+    place: Place,
+    table: StageTable,
+    checkpoints: Path,
+    rows: Sequence[Row],
+    held_out: Sequence[Row],
+) -> dict[str, Any]:
+    by_accuracy = table is not place.config.stage1
+    return {
+        "args": stage_arguments(
+            table,
+            checkpoints,
+            rows=len(rows),
+            seed=place.config.seed,
+            by_accuracy=by_accuracy,
+        ),
+        "train_dataset": rows,
+        "eval_dataset": held_out,
+        "data_collator": pad_batch,
+        "compute_metrics": accuracy if by_accuracy else None,
+    }
+
+
+def _rates(student: PreTrainedModel, rows: Sequence[Row]) -> dict[str, float]:
+    batch = pad_batch(rows[:RATE_ROWS])
+    device = student.device
+    ids, mask = (batch[key].to(device) for key in ("input_ids", "attention_mask"))
+    return spike_rates(student, ids, mask)

@@ -16,11 +16,12 @@ from spikewright.export.snntorch_graph import Export, lower_body
 from spikewright.export.snntorch_portable import make_portable
 from spikewright.export.snntorch_record import record
 from spikewright.export.snntorch_twin import make_twin
+from spikewright.export.snntorch_unit_r import make_unit_r
 from spikewright.export.snntorch_verify import Proof
 from spikewright.export.snntorch_verify import verify as prove
 from spikewright.graph import Graph
 
-Dialect = Literal["chip", "portable"]
+Dialect = Literal["chip", "portable", "norse"]
 STAGES = ("record", "spell", "prove")
 """of an export, in their order"""
 
@@ -54,7 +55,8 @@ def export_snntorch(
         sample: what forward takes: a tensor, or several in a list or by name. The first
             axis is the samples of a batch, behind the steps if forward loops over them.
         dt_s: length of a step in seconds; it turns decays into time constants.
-        dialect: "portable" keeps to what other tools load, see docs/snntorch.md.
+        dialect: "portable" keeps to what other tools load, and "norse" to what Norse
+            loads as well, see docs/snntorch.md.
         verify: prove it, on the sample and on random inputs like it: run the module in
             float64 and the reference executor, and compare every spike.
         outputs: which of the values that forward returns, by place or key, become
@@ -110,8 +112,10 @@ def export_proven(
     _check_samples(body)
     on_stage("spell")
     export = lower_body(body, dt_s=dt_s, odd_spikes=twin.odd_spikes)
-    if dialect == "portable":
+    if dialect != "chip":
         export = make_portable(export, dt_s=dt_s)
+    if dialect == "norse":
+        export = make_unit_r(export)
     if not verify:
         _check_needs_no_proof(export)
         return ProvenGraph(export.graph, None)

@@ -1,13 +1,12 @@
 """What we export from snnTorch modules computes the same in other tools: 0 wrong.
 
-The portable dialect writes r = tau / dt; Norse needs the spelling with r = 1.
+The portable dialect writes r = tau / dt; the dialect of Norse puts it into the weights.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +21,6 @@ from torch import nn
 from spikewright.export.from_snntorch import export_snntorch
 from spikewright.export.tools import TOOLS
 from spikewright.graph import Graph
-from spikewright.nodes import LIF, Affine, Node
 
 NEEDED = ("snntorch", "spikingjelly", "norse", "nirtorch")
 if not all(map(find_spec, NEEDED)):
@@ -133,20 +131,6 @@ def export(name: str, cases: Any, dialect: str = "portable") -> Graph:
     return export_snntorch(net, sample, dt_s=DT_S, dialect=dialect)
 
 
-def with_unit_r(graph: Graph) -> Graph:
-    """Move the gain from r = tau / dt into the weights and biases before neurons."""
-    nodes: dict[str, Node] = dict(graph.nodes)
-    for name, node in graph.nodes.items():
-        if isinstance(node, LIF):
-            gain = float(node.r.flat[0])
-            nodes[name] = replace(node, r=np.ones(node.r.shape))
-            for edge in graph.into(name):
-                before = graph.nodes[edge.source]
-                assert isinstance(before, Affine)
-                nodes[edge.source] = Affine(before.weight * gain, before.bias * gain)
-    return replace(graph, nodes=nodes)
-
-
 def test_torch_and_the_tools_are_the_versions_that_were_pinned() -> None:
     """A tool that replaced torch would be compared with another torch than ours."""
     pins = dict(
@@ -189,10 +173,8 @@ FOLDABLE = [each for each in PORTABLE if each not in ("tokens", "conv1d_one_tap"
 
 @pytest.mark.parametrize("tool", NAMES)
 @pytest.mark.parametrize("name", FOLDABLE)
-def test_verdicts_of_the_spelling_with_r_1_are_true(
-    bench, name: str, tool: str
-) -> None:
-    trial = bench.try_graph(with_unit_r(export(name, PORTABLE)), tool, dt_s=DT_S)
+def test_verdicts_of_the_dialect_of_norse_are_true(bench, name: str, tool: str) -> None:
+    trial = bench.try_graph(export(name, PORTABLE, "norse"), tool, dt_s=DT_S)
     trial.check()
     if tool == "Norse" and name in ("mlp", "mlp_deep", "tied_threshold", "residual"):
         assert trial.verdict.loads, trial.verdict

@@ -222,3 +222,50 @@ def test_a_constant_goes_into_a_bias_or_is_refused() -> None:
     assert sorted(graph.nodes) == ["fc_0", "input", "l1", "output"]
     with pytest.raises(GraphError, match="node 'l1': has several values of v_leak"):
         portable(Shifts())
+
+
+def test_the_dialect_of_norse_has_the_gain_in_the_weights() -> None:
+    net = Residual()
+    graph, norse = portable(net), portable_for_norse(net)
+    weights = {k: v.weight for k, v in graph.nodes.items() if isinstance(v, Affine)}
+    # r = tau/dt = 1 / (1 - beta): 2 for beta = 0.5, about 10 for 0.9
+    for name, gain in (("fc0", "l0"), ("fc1", "l1"), ("fc2", "l2")):
+        r = graph.nodes[gain].r.flat[0]  # type: ignore[union-attr]
+        np.testing.assert_array_equal(
+            norse.nodes[name].weight,  # type: ignore[union-attr]
+            weights[name].astype(np.float64) * r,
+        )
+    assert all(np.all(v.r == 1) for v in norse.nodes.values() if isinstance(v, LIF))
+    verdicts = {each.tool: each.loads for each in tool_verdicts(norse, dt_s=DT_S)}
+    assert verdicts["Norse"]
+
+
+def portable_for_norse(module: nn.Module) -> Graph:
+    return export_snntorch(module, torch.rand(2, 4), dt_s=DT_S, dialect="norse")
+
+
+class Shared(nn.Module):
+    """Two neurons behind one layer, and perhaps a skip past the next."""
+
+    def __init__(self, beta: float, skips: bool = False) -> None:
+        super().__init__()
+        self.fc0, self.l0, self.l1 = nn.Linear(4, 4), zero(), zero(beta)
+        self.fc2, self.l2, self.skips = nn.Linear(4, 4), zero(), skips
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.fc0(x)
+        a = self.l0(h)
+        b = self.fc2(a + self.l1(h))
+        return self.l2(b + a if self.skips else b)
+
+
+def test_neurons_behind_one_layer_have_one_gain_for_norse() -> None:
+    portable_for_norse(Shared(0.5))
+    with pytest.raises(GraphError, match="'fc0': leads to neurons of different decay"):
+        portable_for_norse(Shared(0.9))
+
+
+def test_a_skip_into_a_neuron_has_no_weights_to_take_its_gain() -> None:
+    portable(Shared(0.5, skips=True))
+    with pytest.raises(GraphError, match="'l2': takes 'l0' without weights"):
+        portable_for_norse(Shared(0.5, skips=True))

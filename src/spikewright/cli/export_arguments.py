@@ -68,8 +68,8 @@ def _add_module(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--dialect",
-        choices=("chip", "portable"),
-        help="portable: only what other tools load (default chip)",
+        choices=("chip", "portable", "norse"),
+        help="portable: only what other tools load; norse: Norse too (default chip)",
     )
     group.add_argument(
         "--outputs",

@@ -27,10 +27,8 @@ from spikewright.cli.export import export_student
 from spikewright.cli.pricing import (
     PRESETS,
     SPECIAL_TOKENS,
-    Lengths,
     card_baselines,
-    count_traces,
-    price_counted,
+    embedding_bits,
 )
 from spikewright.cli.report_runs import chunk_size
 from spikewright.export.deployment import read_deployment
@@ -39,7 +37,9 @@ from spikewright.export.texts import encode_texts
 from spikewright.hardware_profiles.capacity import check_capacity
 from spikewright.hardware_profiles.preset_files import load_preset
 from spikewright.hardware_profiles.profile import list_profiles, load_profile
-from spikewright.hardware_profiles.run_report import Wanted
+from spikewright.hardware_profiles.report_facts import finish_run
+from spikewright.hardware_profiles.report_traces import Lengths, count_traces
+from spikewright.hardware_profiles.run_report import Wanted, report_run
 from spikewright.simulate.integer import run_integer
 from spikewright.trace import SpikeTrace
 from spikewright.train.data import read_split
@@ -97,30 +97,31 @@ def measure_parts(folder: Path, texts: Sequence[str]) -> None:
     def parts() -> Iterator[tuple[SpikeTrace, Lengths]]:
         chunk = chunk_size(graph, int(deployment.card["steps"]))
         for start in range(0, len(texts), chunk):
-            encoded = encode_texts(deployment, texts[start : start + chunk])
+            with clock.time("encode"):
+                encoded = encode_texts(deployment, texts[start : start + chunk])
             lengths.extend(encoded.lengths.tolist())
             with clock.time("simulate"):
                 trace = run_integer(graph, encoded.inputs)
-            yield trace, encoded.lengths
+            with clock.time("count"):  # who asks for the next trace has counted this
+                yield trace, encoded.lengths
 
-    with clock.time("place, simulate and count"):
-        counted = count_traces(graph, parts(), profiles, deployment)
+    bits = embedding_bits(graph, deployment)
+    counted = count_traces(graph, parts(), profiles, embedding_bits=bits)
     with clock.time("price, draw and write JSON"):
         tokens = [each + SPECIAL_TOKENS for each in lengths]
         baselines = card_baselines(deployment, tokens, steps=counted.run.steps)
         presets = [load_preset(each) for each in PRESETS]
-        report = price_counted(counted, baselines, Wanted(profiles, presets=presets))
+        wanted = Wanted(profiles, presets=presets)
+        report = finish_run(report_run(counted, baselines, wanted))
         size = len(report.to_text("json"))
     spent = clock.seconds
-    counting = spent["place, simulate and count"] - spent["simulate"] - spent["place"]
     print(
         f"{len(texts)} sentences, {len(profiles)} profiles, "
         f"{len(report.figures)} figures"
     )
     print("\n".join(f"  {what}: {each:.2f} s" for what, each in spent.items()))
     print(
-        f"  encoding and counting: {counting:.2f} s, "
-        f"{counting / spent['simulate']:.1%} of the simulation; "
+        f"  counting: {spent['count'] / spent['simulate']:.1%} of the simulation; "
         f"JSON of {size / 1e6:.1f} MB"
     )
 

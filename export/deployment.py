@@ -27,7 +27,8 @@ from spikewright.graph import Graph
 from spikewright.nodes import Input
 
 FILES = frozenset({"model.nir", "encoder.npz", "tokenizer.json", "card.json"})
-
+CHECKPOINT = "model.safetensors"
+"""what a student of train has instead of `model.nir`"""
 
 _CARD: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "tokens": (lambda x: type(x) is int and x > 0, "a positive integer"),
@@ -128,6 +129,11 @@ def read_deployment(folder: str | Path) -> Deployment:
         GraphError: `model.nir` holds what we cannot run.
     """
     folder = Path(folder)
+    if (folder / CHECKPOINT).exists():
+        raise InputError(
+            f"{folder}: is a checkpoint of train, not a deployment; run "
+            f"`spikewright export {folder} -o NEW_FOLDER` and give that"
+        )
     card = _read_card(folder / "card.json")
     tables = _read_tables(folder / "encoder.npz")
     graph = read_nir(folder / "model.nir", dt_s=float(card["dt_s"]))

@@ -7,7 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from spikewright.errors import BackendMissingError, InputError
+from spikewright.hardware_profiles.baselines import (
+    Baseline,
+    file_baselines,
+    list_baselines,
+)
 from spikewright.hardware_profiles.teacher import (
+    FORMATS,
     FP32,
     TeacherFormat,
     TeacherWork,
@@ -17,6 +23,8 @@ from spikewright.hardware_profiles.teacher import (
 )
 
 ONNX = ".onnx"
+USUAL_FORM = "int8"
+"""of the teacher that a student with 8-bit weights is compared with"""
 
 
 def teacher_work(
@@ -49,6 +57,41 @@ def teacher_work(
         shape = find_teacher(str(teacher), labels=labels)
         work = count_teacher_sentences(shape, texts, FP32 if form is None else form)
     return work if gamma is None else sparse_work(work, gamma)
+
+
+def teacher_baselines(
+    teacher: str | Path,
+    lengths: int | Sequence[int],
+    *,
+    steps: int | None = None,
+    form: str | None = None,
+    gamma: float | None = None,
+) -> tuple[Baseline, ...]:
+    """Return a teacher by name, config or file, in the formats to compare with.
+
+    Args:
+        teacher: as for `teacher_work`.
+        lengths: tokens of the one text, or of each.
+        steps: of the student, whose twin is wanted; None: no twin.
+        form: what ratios are against: fp32, fp16 or int8, which is usual.
+        gamma: share of zero activations of the sparse one; a half is usual.
+
+    Raises:
+        InputError: there is no such teacher or format, it cannot be counted, or a
+            format is given for a file that has its own.
+        BackendMissingError: it is an ONNX file, and onnx is not installed.
+    """
+    if form not in (None, *FORMATS):
+        raise InputError(f"teacher format '{form}'; allowed: {', '.join(FORMATS)}")
+    if Path(teacher).suffix.lower() == ONNX:
+        given = FORMATS.get(form) if form else None
+        return file_baselines(teacher_work(teacher, lengths, form=given), gamma=gamma)
+    return list_baselines(
+        lambda each: teacher_work(teacher, lengths, form=each),
+        steps=steps,
+        form=form or USUAL_FORM,
+        gamma=gamma,
+    )
 
 
 def _onnx_work(

@@ -37,6 +37,8 @@ NONE = "none"
 """in a file: nothing is chosen"""
 POWER = tuple(SECTIONS["power"])
 """what may be charged over time"""
+HOST = "host"
+"""instead of a memory: read by the host, outside the figure"""
 _FOLDER = "accountings"
 
 
@@ -53,6 +55,7 @@ class Accounting:
     weights_in: str | None
     """memory that a weight is read from; None: not charged, or in the event's price"""
     embeddings_in: str | None
+    """memory, or `HOST`"""
     state_in: str | None
     activations_in: str | None
     student_signals: Signals

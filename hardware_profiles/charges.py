@@ -17,13 +17,13 @@ One sample costs, with n the counts of the run over its samples:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from spikewright.counts import OperationCount
 from spikewright.errors import InputError
-from spikewright.hardware_profiles.accounting import Accounting
+from spikewright.hardware_profiles.accounting import HOST, Accounting
 from spikewright.hardware_profiles.constant import Costs
 from spikewright.hardware_profiles.profile import HardwareProfile
 from spikewright.hardware_profiles.profile_errors import check_word
@@ -112,7 +112,8 @@ def _term(name: TermName, each: Line | Missing, samples: int) -> Term:
     """Divide by the samples."""
     amount = each.amount / samples
     if isinstance(each, Missing):
-        return Term(name, missing=(Missing(each.operation, amount, each.why),))
+        found = (replace(each, amount=amount),)
+        return Term(name, outside=found) if each.is_outside else Term(name, (), found)
     line = Line(each.operation, amount, each.factors, each.constant, each.place)
     return Term(name, (line,))
 
@@ -167,6 +168,10 @@ def _weights(pricing: Pricing, work: Work, total: OperationCount) -> Iterator[Ch
 
 
 def _embeddings(pricing: Pricing, total: OperationCount) -> Line | Missing:
+    if pricing.accounting.embeddings_in == HOST:
+        name = "embedding_bits_read" if total.embedding_bits_read else "lookups"
+        amount = Fraction(getattr(total, name))
+        return Missing(name, amount, "the host reads embeddings", is_outside=True)
     if total.lookups and not total.embedding_bits_read:
         return pricing.of("lookups", total.lookups)
     return pricing.bits(

@@ -1,11 +1,12 @@
-"""The work of a student and of its teacher, priced side by side."""
+"""Column A: a student and its teacher priced side by side, compute only."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spikewright.counts import OperationCount
+from spikewright.errors import InputError
 from spikewright.hardware_profiles.constant import Evidence, weakest
 from spikewright.hardware_profiles.energy import EnergyReport, estimate_energy
 from spikewright.hardware_profiles.profile import HardwareProfile, load_profile
@@ -15,34 +16,6 @@ ELSEWHERE = (("cmos45", "fp32"), ("cmos45", "int8"))
 """where the teacher is priced if a profile has no price for a MAC"""
 
 SYNAPTIC = ("synops", "graded_synops", "macs")
-
-
-@dataclass(frozen=True)
-class StudentWork:
-    """Operations of a student over some samples."""
-
-    counts: Mapping[str, OperationCount]
-    """by node, all samples together"""
-    rows: Mapping[str, str]
-    """the row of the report that each node belongs to"""
-    samples: int
-    idle_updates: int = 0
-    """neuron updates of a lone sample while it fills and drains the chip"""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One layer of the student."""
-
-    name: str
-    count: OperationCount
-    """in all samples together"""
-
-    @property
-    def spike_rate(self) -> float | None:
-        """Spikes per neuron and step; None where no neuron is updated."""
-        updates = self.count.updates_active + self.count.updates_inactive
-        return self.count.spikes / updates if updates else None
 
 
 @dataclass(frozen=True)
@@ -77,13 +50,49 @@ class Comparison:
         return self.student.profile != self.teacher.profile
 
 
-def group_rows(student: StudentWork) -> tuple[Row, ...]:
-    """Add up the nodes of each row, in the order in which the rows appear."""
-    grouped: dict[str, OperationCount] = {}
-    for node, count in student.counts.items():
-        name = student.rows.get(node, node)
-        grouped[name] = grouped.get(name, OperationCount()) + count
-    return tuple(Row(name, count) for name, count in grouped.items())
+@dataclass(frozen=True)
+class ColumnA:
+    """Compute only: both on every arithmetic, in joules of one sample."""
+
+    student: tuple[EnergyReport, ...]
+    """one for each profile and arithmetic"""
+    comparisons: tuple[Comparison, ...]
+
+
+def compare(
+    counts: Mapping[str, OperationCount],
+    teacher: TeacherWork,
+    profiles: Sequence[HardwareProfile],
+    *,
+    samples: int,
+) -> ColumnA:
+    """Price both on every arithmetic of every profile.
+
+    Where a profile has no price for a MAC, the teacher is priced on `cmos45`, and the
+    comparison says so.
+
+    Args:
+        counts: of the student, by node, all samples together.
+        teacher: counted too.
+        profiles: to price on.
+        samples: of the student.
+
+    Raises:
+        InputError: there is no profile, no sample, or nothing that was counted.
+    """
+    if not profiles or not counts:
+        missing = "counted operations" if profiles else "profile"
+        raise InputError(f"cannot compare without any {missing}")
+    reports, comparisons = [], []
+    for profile in profiles:
+        for arithmetic in profile.arithmetics:
+            report = estimate_energy(
+                counts, profile, arithmetic=arithmetic, samples=samples
+            )
+            reports.append(report)
+            priced = price_teacher(teacher, profile, arithmetic)
+            comparisons += [Comparison(report, each) for each in priced]
+    return ColumnA(tuple(reports), tuple(comparisons))
 
 
 def price_teacher(

@@ -38,6 +38,10 @@ Term: TypeAlias = Literal[
     "activation access",
     "synchronization",
     "idle",
+    "active updates",
+    "inactive updates",
+    "residual additions",
+    "bias additions",
 ]
 
 UNITS: tuple[Unit, ...] = get_args(Unit)
@@ -46,7 +50,8 @@ EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
 with page and table; a peer-reviewed third party prints it; any other third party;
 nobody, the author of the profile assumes it"""
 TERMS: tuple[Term, ...] = get_args(Term)
-"""what a constant may include; idle: clocks that run without an event"""
+"""what a constant may include; idle: clocks that run without an event; residual
+additions: an event adds into the register of its neuron, whatever way it came"""
 OPERATIONS = tuple(field.name for field in fields(OperationCount))
 """what can happen, and so can have a price"""
 _WORDS: Mapping[str, tuple[str, ...]] = {
@@ -107,6 +112,11 @@ class Constant:
     def highest(self) -> float:
         """Upper end of the range, the value itself if none is published."""
         return self.value if self.high is None else self.high
+
+    @property
+    def may_be_lower(self) -> bool:
+        """Whether the truth may lie below the value, as far as anyone published."""
+        return self.lowest < self.value or self.statistic == "maximum"
 
 
 Constants: TypeAlias = Mapping[str, Constant]

@@ -16,7 +16,7 @@ from spikewright.hardware_profiles.constant import (
     weakest,
 )
 from spikewright.hardware_profiles.profile import HardwareProfile
-from spikewright.hardware_profiles.terms import Line, total_j
+from spikewright.hardware_profiles.terms import Line, is_floor, total_j
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class EnergyReport:
 
     @property
     def is_lower_bound(self) -> bool:
-        """Whether a cost used is a published minimum."""
-        return any(cost.statistic == "minimum" for cost in self.used.values())
+        """Whether a cost used is a published minimum, and none may be lower."""
+        return is_floor(self.lines)
 
     @property
     def left_out(self) -> tuple[Term, ...]:

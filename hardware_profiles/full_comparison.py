@@ -48,6 +48,9 @@ from spikewright.hardware_profiles.uncertainty import (
 from spikewright.hardware_profiles.work import Work, on_placement
 from spikewright.run_counts import RunCounts
 
+_MOST_DRAWS = 10**6
+"""8 MB a constant"""
+
 
 @dataclass(frozen=True, eq=False)
 class CountedRun:
@@ -76,17 +79,17 @@ class Draw:
     """How often constants are drawn, and from which seed.
 
     Raises:
-        InputError: the seed is negative, or there are too few draws.
+        InputError: the seed is negative, or there are too few draws or too many.
     """
 
     seed: int = 0
     draws: int = 10_000
 
     def __post_init__(self) -> None:
-        if self.seed < 0 or self.draws < LEAST_DRAWS:
+        if self.seed < 0 or not LEAST_DRAWS <= self.draws <= _MOST_DRAWS:
             raise InputError(
                 f"seed {self.seed}, {self.draws} draws; allowed: a seed from 0 on, at "
-                f"least {LEAST_DRAWS} draws"
+                f"least {LEAST_DRAWS} draws and at most {_MOST_DRAWS}"
             )
 
 

@@ -10,6 +10,7 @@ from spikewright.hardware_profiles.accounting import POWER, Accounting
 from spikewright.hardware_profiles.charges import Pricing, charge_counts
 from spikewright.hardware_profiles.constant import Evidence, weakest
 from spikewright.hardware_profiles.profile import HardwareProfile
+from spikewright.hardware_profiles.profile_overlaps import GROUPS, IS_WHAT
 from spikewright.hardware_profiles.static import static_term
 from spikewright.hardware_profiles.terms import (
     Line,
@@ -18,29 +19,15 @@ from spikewright.hardware_profiles.terms import (
     Term,
     TermName,
     all_lines,
+    is_floor,
     merge_terms,
     total_j,
 )
 from spikewright.hardware_profiles.work import Work
 
-_LAYERS = (
-    "synops",
-    "synops_zero",
-    "graded_synops",
-    "graded_levels",
-    "macs",
-    "macs_zero",
-    "residual_additions",
-    "bias_additions",
-    "norm_elements",
-    "exp_elements",
-    "divisions",
-    "lookups",
-)
 _GROUPS: Mapping[str, str] = {
-    **dict.fromkeys(_LAYERS, "layers"),
-    "updates_active": "neuron updates",
-    "updates_inactive": "neuron updates",
+    **GROUPS,
+    "macs_zero": "layers",
     "state_bits_read": "state memory",
     "state_bits_written": "state memory",
     "weight_bits_read": "weight memory",
@@ -48,38 +35,20 @@ _GROUPS: Mapping[str, str] = {
     "parameter_bits": "weight memory",
     "activation_bits_read": "activation memory",
     "activation_bits_written": "activation memory",
-    "hops_ew": "hops",
-    "hops_ns": "hops",
     **dict.fromkeys(POWER, "static"),
 }
 """operations that share no event; any other is a group of its own"""
-_IS_WHAT: Mapping[str, tuple[str, ...]] = {
-    "weight memory": ("weight access",),
-    "state memory": ("state access",),
-    "activation memory": ("activation access",),
-    "hops": ("routing between tiles",),
-    "barriers": ("synchronization",),
-    "packets": ("routing within a tile",),
+_IS: Mapping[str, str] = {**IS_WHAT, "parameter_bits": "weight access"}
+_WOULD_BE: Mapping[str, str] = {
+    **IS_WHAT,
+    "hops": "routing between tiles",
+    "leakage": "leakage",
+    "leakage_per_chip": "leakage",
+    "leakage_per_core": "leakage",
+    "idle": "idle",
+    "per_hertz": "idle",
 }
-"""what the lines of a group are, whatever their constants say they include"""
-_WOULD_BE: Mapping[str, tuple[str, ...]] = {
-    "weight_bits_read": ("weight access",),
-    "state_bits_read": ("state access",),
-    "state_bits_written": ("state access",),
-    "activation_bits_read": ("activation access",),
-    "activation_bits_written": ("activation access",),
-    "packets": ("routing within a tile",),
-    "hops": ("routing between tiles",),
-    "hops_ew": ("routing between tiles",),
-    "hops_ns": ("routing between tiles",),
-    "barriers": ("synchronization",),
-    "leakage": ("leakage",),
-    "leakage_per_chip": ("leakage",),
-    "leakage_per_core": ("leakage",),
-    "idle": ("idle",),
-    "per_hertz": ("idle",),
-}
-"""operations that need no constant of their own if another constant includes these"""
+"""operations that need no constant of their own if another constant includes them"""
 
 
 @dataclass(frozen=True)
@@ -132,15 +101,32 @@ class FullEnergy:
         )
 
     @property
+    def outside(self) -> tuple[tuple[TermName, Missing], ...]:
+        """What the accounting leaves to another machine, with its term."""
+        return tuple(
+            (name, each) for name, term in self.terms.items() for each in term.outside
+        )
+
+    @property
     def evidence(self) -> Evidence | None:
         """Grade of the weakest constant used; None if nothing was priced."""
         return weakest(line.constant.evidence for line in self.lines)
 
     @property
     def is_lower_bound(self) -> bool:
-        """Whether a constant is a published minimum, or something is missing."""
-        least = any(line.constant.statistic == "minimum" for line in self.lines)
-        return least or bool(self.missing)
+        """Whether the truth is this or more.
+
+        A constant is a published minimum, or something is missing; and no constant
+        may be lower than its value, so that the one is not made up by the other.
+        """
+        if not self.is_partial:
+            return is_floor(self.lines)
+        return not any(line.constant.may_be_lower for line in self.lines)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether something that happened is in no line."""
+        return bool(self.missing)
 
 
 def full_energy(
@@ -197,7 +183,7 @@ def _explained(figure: FullEnergy) -> Iterator[str]:
             "disabled" if term.energy_j is None else f"{term.energy_j:.6g} J"
         )
         yield from (f"  {line}" for line in term.lines)
-        for each in term.missing:
+        for each in (*term.missing, *term.outside):
             yield f"  not in it: {float(each.amount):g} {each.operation}: {each.why}"
 
 
@@ -222,16 +208,13 @@ def _without_included(parts: list[Term]) -> list[Term]:
         replace(
             part,
             missing=tuple(
-                each for each in part.missing if not _is_in(each.operation, included)
+                each
+                for each in part.missing
+                if _WOULD_BE.get(each.operation) not in included
             ),
         )
         for part in parts
     ]
-
-
-def _is_in(operation: str, included: set[str]) -> bool:
-    needed = _WOULD_BE.get(operation)
-    return needed is not None and included.issuperset(needed)
 
 
 def check_overlaps(pricing: Pricing, lines: Iterable[Line]) -> None:
@@ -245,14 +228,18 @@ def check_overlaps(pricing: Pricing, lines: Iterable[Line]) -> None:
     charged: dict[str, dict[str, Line]] = {}
     for line in lines:
         group = _GROUPS.get(line.operation, line.operation)
-        for term in {*line.constant.includes, *_IS_WHAT.get(group, ())}:
-            charged.setdefault(term, {}).setdefault(group, line)
+        own = _IS.get(line.operation)
+        for included in {*line.constant.includes} - {own}:
+            charged.setdefault(included, {}).setdefault(group, line)
+        if own is not None:
+            charged.setdefault(own, {}).setdefault(own, line)
     for term in sorted(charged.keys() - {"arithmetic"}):
         if len(charged[term]) > 1:
             one, two = list(charged[term].values())[:2]
+            both = [t for t in sorted(charged) if {one, two} <= {*charged[t].values()}]
             raise OverlapError(
                 f"profile '{pricing.profile.name}' {pricing.arithmetic}, accounting "
                 f"'{pricing.accounting.name}': {one.operation} ({one.place}) and "
-                f"{two.operation} ({two.place}) both charge {term}; choose an "
-                "accounting without one of them"
+                f"{two.operation} ({two.place}) both charge {', '.join(both)}; choose "
+                "an accounting without one of them"
             )

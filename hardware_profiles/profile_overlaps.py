@@ -12,7 +12,7 @@ from spikewright.hardware_profiles.profile_errors import FieldError
 Charges: TypeAlias = Iterable[tuple[str, Iterable[Term]]]
 """what is charged for -> what its constant includes"""
 
-_GROUPS: Mapping[str, str] = {
+GROUPS: Mapping[str, str] = {
     "synops": "layers",
     "synops_zero": "layers",
     "graded_synops": "layers",
@@ -31,6 +31,23 @@ _GROUPS: Mapping[str, str] = {
 }
 """operations that share no event: a term priced in two groups is charged twice;
 what is not in here is a group of its own"""
+IS_WHAT: Mapping[str, Term] = {
+    "updates_active": "active updates",
+    "updates_inactive": "inactive updates",
+    "residual_additions": "residual additions",
+    "bias_additions": "bias additions",
+    "weight_bits_read": "weight access",
+    "state_bits_read": "state access",
+    "state_bits_written": "state access",
+    "activation_bits_read": "activation access",
+    "activation_bits_written": "activation access",
+    "packets": "routing within a tile",
+    "hops_ew": "routing between tiles",
+    "hops_ns": "routing between tiles",
+    "barriers": "synchronization",
+}
+"""what an operation is, whatever its constant says it includes: with a price of its
+own it is charged twice if another constant includes it, without one it is in there"""
 _ALTERNATIVES = ("graded_synops", "graded_levels")
 
 
@@ -61,10 +78,16 @@ def check_charges(path: tuple[str, ...], charges: Charges) -> None:
         ProfileError: two include the same term, other than arithmetic.
     """
     for (one, terms), (two, others) in combinations(tuple(charges), 2):
-        shared = (set(terms) & set(others)) - {"arithmetic"}
-        if shared and _GROUPS.get(one, one) != _GROUPS.get(two, two):
+        shared = set(terms) & set(others) if _group(one) != _group(two) else set()
+        if IS_WHAT.get(one) != IS_WHAT.get(two):
+            shared |= {*terms} & {IS_WHAT.get(two)} | {*others} & {IS_WHAT.get(one)}
+        if shared := shared - {"arithmetic"}:
             raise FieldError(
                 (*path, two),
                 f": {one} and {two} both include {', '.join(sorted(shared))}, "
                 "which would be charged twice; keep it in one of them",
             )
+
+
+def _group(operation: str) -> str:
+    return GROUPS.get(operation, operation)

@@ -68,8 +68,11 @@ def _break_even(
         str(solved),
         f"E(r) = A r + B; B = {line.fixed_j!r} J without any spike, "
         f"A = {line.slope_j!r} J",
-        f"r* = (E_baseline - B) / A, with E_baseline = {solved.baseline.total_j!r} J",
+        f"r* = (E_baseline - B) / A, with E_baseline = {solved.baseline.total_j!r} J; "
+        "each constant at its value",
     ]
+    if line.figure.is_partial or solved.baseline.is_partial:
+        why.append("of what is priced on both sides; see the figures below")
     if line.reused_j:
         why.append(f"{line.reused_j!r} J of weight reads are shared over the steps")
     return Figure(

@@ -19,8 +19,8 @@ from spikewright.hardware_profiles.report_lines import (
     left_out_lines,
     time_lines,
     tornado_lines,
-    verdict_lines,
 )
+from spikewright.hardware_profiles.report_verdict import verdict_lines
 from spikewright.hardware_profiles.run_report import RunReport
 from spikewright.hardware_profiles.terms import TERM_NAMES, total_j
 

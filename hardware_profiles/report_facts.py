@@ -17,6 +17,7 @@ from spikewright.hardware_profiles.report_lines import left_out_lines
 from spikewright.hardware_profiles.reports import Report
 from spikewright.hardware_profiles.run_report import RunReport
 from spikewright.hardware_profiles.teacher import TeacherWork
+from spikewright.hardware_profiles.terms import Missing, TermName
 
 Facts = dict[str, object]
 
@@ -155,9 +156,12 @@ def side(figure: FullEnergy) -> Facts:
         "arithmetic": figure.arithmetic,
         "evidence": figure.evidence,
         "is_lower_bound": figure.is_lower_bound,
+        "is_partial": figure.is_partial,
         "disabled": list(figure.disabled),
-        "missing": [
-            {"term": term, "operation": each.operation, "why": each.why}
-            for term, each in figure.missing
-        ],
+        "missing": [_gone(term, each) for term, each in figure.missing],
+        "outside": [_gone(term, each) for term, each in figure.outside],
     }
+
+
+def _gone(term: TermName, missing: Missing) -> Facts:
+    return {"term": term, "operation": missing.operation, "why": missing.why}

@@ -168,7 +168,7 @@ def _full(full: FullComparison) -> Iterator[Figure]:
 def full_figures(name: str, figure: FullEnergy, samples: int) -> Iterator[Figure]:
     """Yield the total and each term of a full accounting."""
     accounting = tuple(f"accounting: {each}" for each in figure.accounting.lines())
-    missing = _why(each for _, each in figure.missing)
+    missing = _why(each for _, each in (*figure.missing, *figure.outside))
     total = energy_figure(f"{name}/total", figure.label, figure.lines, samples)
     if not figure.lines:
         total = replace(total, value=None)

@@ -3,105 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 
 from spikewright.hardware_profiles.accounting import NONE, Accounting
 from spikewright.hardware_profiles.break_even import DAMPFHOFFER, BreakEven
 from spikewright.hardware_profiles.comparison import Comparison
-from spikewright.hardware_profiles.constant import OPERATIONS, weakest
+from spikewright.hardware_profiles.constant import OPERATIONS
 from spikewright.hardware_profiles.full_comparison import FullComparison
 from spikewright.hardware_profiles.full_energy import FullEnergy
 from spikewright.hardware_profiles.latency import Latency, energy_delay_js
 from spikewright.hardware_profiles.layout import amount, joules
 from spikewright.hardware_profiles.presets import PresetFigure
+from spikewright.hardware_profiles.profile_sections import PRICED
 from spikewright.hardware_profiles.run_report import RunReport
 from spikewright.hardware_profiles.terms import Missing
-from spikewright.hardware_profiles.uncertainty import Spread
 
 _OUTSIDE = (
     "outside every figure: tokenizer{lookup} of the student on the host, transport of "
-    "spikes to and from the chip, the accumulators of the Output, axonal delay lines, "
-    "loading of weights"
+    "spikes to and from the chip, the accumulators of the Output, updates of bias "
+    "lines, axonal delay lines, loading of weights"
 )
 _MOST = 3
 """constants of a tornado that are shown"""
 
 
-# --- verdict -------------------------------------------------------------------------
-
-
-def verdict_lines(report: RunReport) -> list[str]:
-    """Say what a sample costs against the teacher, where, and how sure that is."""
-    return [
-        _teacher(report),
-        *(_verdict(report, each) for each in report.full),
-        *(f"{name}: no joules, {why}" for name, why in report.priceless.items()),
-    ]
-
-
-def _teacher(report: RunReport) -> str:
-    teacher = report.teacher
-    macs = sum(each.macs for each in teacher.counts.values()) / teacher.sentences
-    mean = f" (mean of {teacher.sentences})" if teacher.sentences > 1 else ""
-    tokens = f"{teacher.mean_tokens:.4g} tokens{mean}"
-    return f"teacher: {teacher.name}, {tokens}, {amount(macs)} MACs"
-
-
-def _verdict(report: RunReport, full: FullComparison) -> str:
-    student, teacher = full.student, full.teacher
-    baseline = next(iter(full.baselines))
-    where = f" on {teacher.profile}" if full.is_elsewhere else ""
-    theirs = f"{_priced(teacher)} of the teacher in {baseline.title}{where}"
-    if "synops" in full.unpriced or not student.lines:
-        return (
-            f"{full.profile.name}: no joules of the student, {_why(student)}; {theirs}"
-        )
-    ours = f"{_priced(student)}{_range(full.spread, joules)}"
-    start = f"{full.profile.name} ({full.accounting.name}): {ours} against {theirs}"
-    if full.ratio is None:
-        return f"{start}; no ratio, since {', '.join(full.unpriced)} has no price"
-    shown = _range(full.ratio_spread, lambda ratio: f"{ratio:.3g}")
-    grade = weakest(x.evidence for x in (student, teacher) if x.evidence)
-    ratio = f"{_bound(full)}{full.ratio:.3g}{shown}"
-    return "; ".join(
-        [start, f"ratio {ratio}", f"evidence {grade}", *_caveats(report, full)]
-    )
-
-
-def _priced(figure: FullEnergy) -> str:
-    least = "at least " if figure.is_lower_bound else ""
-    return f"{least}{joules(figure.total_j)}"
-
-
-def _bound(full: FullComparison) -> str:
-    """Say to which side a ratio is open: to both, if both energies are minima."""
-    sides = (full.student.is_lower_bound, full.teacher.is_lower_bound)
-    words = {(True, False): "at least ", (False, True): "at most "}
-    return words.get(sides, "")
-
-
-def _caveats(report: RunReport, full: FullComparison) -> Iterator[str]:
-    capacity = report.counted.capacity(full.profile.name)
-    if full.student.is_lower_bound and full.teacher.is_lower_bound:
-        yield "both energies are lower bounds"
-    if full.ratio_spread is not None and not full.ratio_spread.moved:
-        yield "no constant in it has a published range"
-    if full.is_elsewhere:
-        yield f"not like for like, {full.profile.name} prices no MAC"
-    if capacity is not None and not capacity.fits:
-        yield f"it does not fit {capacity.chip}, this is the price of its events alone"
-
-
-def _why(figure: FullEnergy) -> str:
-    return "; ".join(dict.fromkeys(m.why for _, m in figure.missing[:1]))
-
-
-def _range(spread: Spread | None, write: Callable[[float], str]) -> str:
-    """Write 5 to 95 %; a figure of constants without ranges has none."""
-    if spread is None or not spread.moved:
-        return ""
-    low, high = write(spread.low), write(spread.high)
-    return f" (median {write(spread.median)}, 5-95 %: {low} to {high})"
+# --- what moves a ratio ---------------------------------------------------------------
 
 
 def tornado_lines(report: RunReport) -> list[str]:
@@ -142,7 +68,8 @@ def break_even_lines(report: RunReport) -> list[str]:
     if any(each.breaks for each in report.full):
         low, high = DAMPFHOFFER
         lines.append(
-            "of what is priced on both sides; spikes per synapse and sample: "
+            "of what is priced on both sides, each constant at its value; spikes per "
+            "synapse and sample: "
             f"{low:g} to {high:g} is where Dampfhoffer et al. (2023) see spiking "
             "networks compete"
         )
@@ -178,9 +105,12 @@ def _ratio_line(pair: Comparison) -> str:
         return f"{student.label}: no ratio, since {unknown} has no price or costs 0 J"
     least = "at least " if student.is_lower_bound else ""
     where = f" on {teacher.label}" if pair.is_elsewhere else ""
+    # More of the teacher would lower the ratio, whatever the student's bound.
+    is_open = any(each in PRICED for each in teacher.unpriced)
+    bound = "" if is_open else least
     return (
         f"{student.label}: {least}{joules(student.total_j)} / "
-        f"{joules(teacher.total_j)}{where} = {least}{pair.ratio:.3g}; "
+        f"{joules(teacher.total_j)}{where} = {bound}{pair.ratio:.3g}; "
         f"evidence: {pair.evidence}"
     )
 
@@ -257,6 +187,7 @@ def left_out_lines(report: RunReport) -> list[str]:
     for full in report.full:
         if full.student.lines:
             lines += _missing(f"{full.name}, student", full.student)
+            lines += _outside(f"{full.name}, student", full.student)
     teachers = {each.teacher.label: each.teacher for each in report.full}
     for figure in teachers.values():
         lines += _missing(f"{figure.label} by {figure.accounting.name}", figure)
@@ -274,6 +205,13 @@ def left_out_lines(report: RunReport) -> list[str]:
 def _missing(title: str, figure: FullEnergy) -> Iterable[str]:
     what = ", ".join(missing_words(each) for _, each in figure.missing)
     return [f"{title}: {what}"] if what else []
+
+
+def _outside(title: str, figure: FullEnergy) -> Iterable[str]:
+    what = ", ".join(
+        f"{missing_words(each)}, since {each.why}" for _, each in figure.outside
+    )
+    return [f"{title}, outside the figure by choice: {what}"] if what else []
 
 
 def missing_words(missing: Missing) -> str:

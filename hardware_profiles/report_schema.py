@@ -140,8 +140,10 @@ def _side_fields() -> dict[str, Schema]:
         "arithmetic": _TEXT,
         "evidence": {"enum": [*EVIDENCE, None]},
         "is_lower_bound": _FLAG,
+        "is_partial": _FLAG,
         "disabled": _list(_TEXT),
         "missing": _list(_closed(missing)),
+        "outside": _list(_closed(missing)),
     }
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from spikewright.counting import row_of_nodes
 from spikewright.errors import InputError
 from spikewright.hardware_profiles.accounting import StandardAccounting
 from spikewright.hardware_profiles.baselines import AS_IS, Baseline, Reuse
 from spikewright.hardware_profiles.breakdown import Breakdown, By, break_down
-from spikewright.hardware_profiles.comparison import StudentWork
+from spikewright.hardware_profiles.comparison import ColumnA, compare
 from spikewright.hardware_profiles.full_comparison import (
     DRAW,
     CountedRun,
@@ -22,7 +21,6 @@ from spikewright.hardware_profiles.full_comparison import (
 from spikewright.hardware_profiles.preset_files import Preset
 from spikewright.hardware_profiles.presets import PresetFigure, price_preset
 from spikewright.hardware_profiles.profile import HardwareProfile
-from spikewright.hardware_profiles.report import ComparisonReport, compare
 from spikewright.hardware_profiles.run_work import student_work
 from spikewright.hardware_profiles.teacher import TeacherWork
 
@@ -43,6 +41,10 @@ class Wanted:
         if not self.profiles:
             raise InputError("a report needs one profile at least")
         names = {each.name for each in self.profiles}
+        _refuse_twice("profile", [each.name for each in self.profiles])
+        used = [each.accounting.name for each in self.accountings]
+        _refuse_twice("accounting", used)
+        _refuse_twice("preset", [each.name for each in self.presets])
         for each in self.accountings:
             if each.profile not in (*names, "any"):
                 raise InputError(
@@ -52,6 +54,13 @@ class Wanted:
                 )
 
 
+def _refuse_twice(what: str, names: Sequence[str]) -> None:
+    """Refuse names that stand for two things, since figures are told by name."""
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two {what}s are called '{name}'; rename the file of one")
+
+
 @dataclass(frozen=True, eq=False)
 class RunReport:
     """What a student costs beside its teacher; all energies are of one sample."""
@@ -59,7 +68,7 @@ class RunReport:
     counted: CountedRun
     baselines: tuple[Baseline, ...]
     """the teacher in the format that was asked for, then others"""
-    column_a: tuple[ComparisonReport, ...]
+    column_a: tuple[ColumnA, ...]
     """compute only, by profile"""
     presets: tuple[PresetFigure, ...]
     """compute only, as papers do"""
@@ -149,10 +158,9 @@ def report_run(
 
 def _column_a(
     counted: CountedRun, teacher: TeacherWork, profile: HardwareProfile
-) -> ComparisonReport:
+) -> ColumnA:
     run = counted.counts(profile.name)
-    student = StudentWork(run.totals(), row_of_nodes(counted.graph), run.samples)
-    return compare(student, teacher, [profile])
+    return compare(run.totals(), teacher, [profile], samples=run.samples)
 
 
 def _preset(counted: CountedRun, teacher: TeacherWork, preset: Preset) -> PresetFigure:

@@ -10,6 +10,7 @@ from spikewright.hardware_profiles.layout import amount, joules
 from spikewright.hardware_profiles.preset_files import load_preset
 from spikewright.hardware_profiles.presets import ColumnFigure
 from spikewright.hardware_profiles.report_lines import missing_words, shown_choices
+from spikewright.hardware_profiles.report_verdict import priced, unpriced_parts
 from spikewright.hardware_profiles.teacher_flops import CONVENTIONS
 from spikewright.hardware_profiles.teacher_prices import (
     BASES,
@@ -69,9 +70,8 @@ def _verdict(teacher: TeacherPrices) -> Iterator[str]:
     if teacher.conventions:
         yield load_preset(BASES["FLOP"]).factor
     for name, figure in teacher.full.items():
-        least = "at least " if figure.is_lower_bound else ""
         yield (
-            f"{name}: {least}{joules(figure.total_j)} in full accounting; "
+            f"{name}: {priced(figure)} in full accounting{unpriced_parts(figure)}; "
             f"evidence: {figure.evidence}"
         )
 

@@ -9,6 +9,7 @@ from spikewright.hardware_profiles.baselines import (
     Baseline,
     arithmetic_of,
     price_baseline,
+    usable,
 )
 from spikewright.hardware_profiles.comparison import price_teacher
 from spikewright.hardware_profiles.energy import EnergyReport
@@ -82,7 +83,7 @@ def _full(
     baselines: Sequence[Baseline], profile: HardwareProfile, wanted: Wanted
 ) -> Iterator[tuple[str, FullEnergy]]:
     for standard in choose_accountings(profile, wanted.accountings):
-        for each in baselines:
+        for each in usable(baselines, profile, standard.accounting):
             if arithmetic_of(profile, each.form) is not None:
                 name = f"{profile.name}/{standard.accounting.name}/{each.name}"
                 chosen = standard.accounting

@@ -79,6 +79,8 @@ class Missing:
     operation: str
     amount: Fraction
     why: str
+    is_outside: bool = False
+    """the accounting puts it outside the figure: it is no gap of the figure"""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Term:
     name: TermName
     lines: tuple[Line, ...] = ()
     missing: tuple[Missing, ...] = ()
+    outside: tuple[Missing, ...] = ()
+    """what another machine does, by choice of the accounting"""
 
     @property
     def is_disabled(self) -> bool:
@@ -108,6 +112,13 @@ def total_j(lines: Iterable[Line]) -> float:
     return math.fsum(line.energy_j for line in lines)
 
 
+def is_floor(lines: Iterable[Line]) -> bool:
+    """Say whether a published minimum is among the constants, and none may be lower."""
+    constants = {line.constant for line in lines}
+    has_minimum = any(each.statistic == "minimum" for each in constants)
+    return has_minimum and not any(each.may_be_lower for each in constants)
+
+
 def merge_terms(parts: Iterable[Term]) -> dict[TermName, Term]:
     """Join the lines of terms of the same name, in the order of `TERM_NAMES`."""
     found = list(parts)
@@ -120,6 +131,7 @@ def _merged(name: TermName, parts: Iterable[Term]) -> Term:
         name,
         tuple(line for each in own for line in each.lines),
         tuple(missing for each in own for missing in each.missing),
+        tuple(outside for each in own for outside in each.outside),
     )
 
 

@@ -2,8 +2,9 @@
 
     graph = sw.lower(sw.read_nir("student.nir"), dt_s=1e-4).graph
     trace = sw.run(graph, spikes, backend="lava")
-    counts, profile = sw.count_operations(graph, trace), sw.load_profile("loihi1")
-    sw.estimate_energy(counts, profile, arithmetic="fixed", samples=len(spikes))
+    teacher = sw.teacher_baselines("bert-base", 128, steps=trace.steps)
+    wanted = sw.Wanted([sw.load_profile("cmos45"), sw.load_profile("loihi1")])
+    print(sw.report_traces(graph, [(trace, None)], teacher, wanted).to_table())
 
 Names are loaded when they are first used: `import spikewright` itself costs nothing.
 What needs torch is not here but in `spikewright.train`, and for snnTorch modules in
@@ -15,248 +16,205 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from spikewright.homes import HOME_OF
+
 if TYPE_CHECKING:
-    from spikewright.counting import count_operations, row_of_nodes
-    from spikewright.counts import OperationCount
-    from spikewright.errors import (
-        BackendMissingError,
-        ConfigError,
-        ExportMismatchError,
-        GraphError,
-        InputError,
-        LavaRunError,
-        OverflowDetectedError,
-        ProfileError,
-        SpikewrightError,
-        UnsupportedNodeError,
-        WorkerError,
-    )
+    from spikewright.counting import count_operations as count_operations
+    from spikewright.counting import count_run as count_run
+    from spikewright.counting import row_of_nodes as row_of_nodes
+    from spikewright.counts import OperationCount as OperationCount
+    from spikewright.errors import BackendMissingError as BackendMissingError
+    from spikewright.errors import ConfigError as ConfigError
+    from spikewright.errors import CountError as CountError
+    from spikewright.errors import ExportMismatchError as ExportMismatchError
+    from spikewright.errors import GraphError as GraphError
+    from spikewright.errors import InputError as InputError
+    from spikewright.errors import LavaRunError as LavaRunError
+    from spikewright.errors import LimitsExceededError as LimitsExceededError
+    from spikewright.errors import OverflowDetectedError as OverflowDetectedError
+    from spikewright.errors import OverlapError as OverlapError
+    from spikewright.errors import ProfileError as ProfileError
+    from spikewright.errors import SpikewrightError as SpikewrightError
+    from spikewright.errors import UnsupportedNodeError as UnsupportedNodeError
+    from spikewright.errors import WorkerError as WorkerError
     from spikewright.export.attention import (
-        coincidence_attention,
-        respiked_attention,
-        spike_driven_attention,
+        coincidence_attention as coincidence_attention,
     )
-    from spikewright.export.attention_parts import Projection, Projections
-    from spikewright.export.attention_place import with_block
+    from spikewright.export.attention import respiked_attention as respiked_attention
+    from spikewright.export.attention import (
+        spike_driven_attention as spike_driven_attention,
+    )
+    from spikewright.export.attention_parts import Projection as Projection
+    from spikewright.export.attention_parts import Projections as Projections
+    from spikewright.export.attention_place import with_block as with_block
+    from spikewright.export.attention_size import AttentionSize as AttentionSize
     from spikewright.export.attention_size import (
-        AttentionSize,
-        AttentionTooLargeError,
-        coincidence_size,
+        AttentionTooLargeError as AttentionTooLargeError,
     )
-    from spikewright.export.deployment import (
-        Deployment,
-        read_deployment,
-        write_deployment,
-    )
-    from spikewright.export.lower import Lowering, lower
-    from spikewright.export.netx_io import (
-        LayerFit,
-        encode_netx,
-        read_netx,
-        read_netx_in_seconds,
-        read_netx_input,
-        round_to_netx,
-        write_netx,
-    )
-    from spikewright.export.nir_io import read_nir, read_nir_dt, write_nir
+    from spikewright.export.attention_size import coincidence_size as coincidence_size
+    from spikewright.export.deployment import Deployment as Deployment
+    from spikewright.export.deployment import read_deployment as read_deployment
+    from spikewright.export.deployment import write_deployment as write_deployment
+    from spikewright.export.lower import Lowering as Lowering
+    from spikewright.export.lower import lower as lower
+    from spikewright.export.netx_io import LayerFit as LayerFit
+    from spikewright.export.netx_io import encode_netx as encode_netx
+    from spikewright.export.netx_io import read_netx as read_netx
+    from spikewright.export.netx_io import read_netx_in_seconds as read_netx_in_seconds
+    from spikewright.export.netx_io import read_netx_input as read_netx_input
+    from spikewright.export.netx_io import round_to_netx as round_to_netx
+    from spikewright.export.netx_io import write_netx as write_netx
+    from spikewright.export.nir_io import read_nir as read_nir
+    from spikewright.export.nir_io import read_nir_dt as read_nir_dt
+    from spikewright.export.nir_io import write_nir as write_nir
     from spikewright.export.quantize_report import (
-        QuantizationReport,
-        quantization_report,
+        QuantizationReport as QuantizationReport,
     )
-    from spikewright.export.rounding import Quantization
-    from spikewright.export.texts import encode_texts, logits_of
-    from spikewright.export.time_step import deduce_dt_s
-    from spikewright.files import read_graph, read_trace, write_graph, write_trace
-    from spikewright.graph import Edge, Graph, Stage
-    from spikewright.hardware_profiles.comparison import StudentWork
-    from spikewright.hardware_profiles.energy import EnergyReport, estimate_energy
-    from spikewright.hardware_profiles.limits import Limits, list_limits, load_limits
+    from spikewright.export.quantize_report import (
+        quantization_report as quantization_report,
+    )
+    from spikewright.export.rounding import Quantization as Quantization
+    from spikewright.export.teacher_work import teacher_baselines as teacher_baselines
+    from spikewright.export.teacher_work import teacher_work as teacher_work
+    from spikewright.export.texts import encode_texts as encode_texts
+    from spikewright.export.texts import logits_of as logits_of
+    from spikewright.export.time_step import deduce_dt_s as deduce_dt_s
+    from spikewright.files import read_graph as read_graph
+    from spikewright.files import read_trace as read_trace
+    from spikewright.files import write_graph as write_graph
+    from spikewright.files import write_trace as write_trace
+    from spikewright.graph import Edge as Edge
+    from spikewright.graph import Graph as Graph
+    from spikewright.graph import Stage as Stage
+    from spikewright.hardware_profiles.accounting import Accounting as Accounting
+    from spikewright.hardware_profiles.accounting import (
+        StandardAccounting as StandardAccounting,
+    )
+    from spikewright.hardware_profiles.accounting import (
+        list_accountings as list_accountings,
+    )
+    from spikewright.hardware_profiles.accounting import (
+        load_accounting as load_accounting,
+    )
+    from spikewright.hardware_profiles.baselines import Baseline as Baseline
+    from spikewright.hardware_profiles.baselines import Reuse as Reuse
+    from spikewright.hardware_profiles.baselines import list_baselines as list_baselines
+    from spikewright.hardware_profiles.break_even import BreakEven as BreakEven
+    from spikewright.hardware_profiles.break_even import RateLine as RateLine
+    from spikewright.hardware_profiles.break_even import break_even as break_even
+    from spikewright.hardware_profiles.break_even import rate_line as rate_line
+    from spikewright.hardware_profiles.comparison import ColumnA as ColumnA
+    from spikewright.hardware_profiles.comparison import Comparison as Comparison
+    from spikewright.hardware_profiles.comparison import compare as compare
+    from spikewright.hardware_profiles.constant import Constant as Constant
+    from spikewright.hardware_profiles.energy import EnergyReport as EnergyReport
+    from spikewright.hardware_profiles.energy import estimate_energy as estimate_energy
+    from spikewright.hardware_profiles.full_comparison import Draw as Draw
+    from spikewright.hardware_profiles.full_energy import FullEnergy as FullEnergy
+    from spikewright.hardware_profiles.full_energy import (
+        energy_by_node as energy_by_node,
+    )
+    from spikewright.hardware_profiles.full_energy import explain as explain
+    from spikewright.hardware_profiles.full_energy import full_energy as full_energy
+    from spikewright.hardware_profiles.latency import Latency as Latency
+    from spikewright.hardware_profiles.latency import Load as Load
+    from spikewright.hardware_profiles.latency import energy_delay_js as energy_delay_js
+    from spikewright.hardware_profiles.latency import (
+        estimate_latency as estimate_latency,
+    )
+    from spikewright.hardware_profiles.limits import Limits as Limits
+    from spikewright.hardware_profiles.limits import list_limits as list_limits
+    from spikewright.hardware_profiles.limits import load_limits as load_limits
+    from spikewright.hardware_profiles.placement import Placement as Placement
+    from spikewright.hardware_profiles.placement import PlacementCheck as PlacementCheck
     from spikewright.hardware_profiles.placement import (
-        Placement,
-        PlacementCheck,
-        check_placement,
+        check_placement as check_placement,
     )
-    from spikewright.hardware_profiles.profile import (
-        HardwareProfile,
-        list_profiles,
-        load_profile,
+    from spikewright.hardware_profiles.placement import place as place
+    from spikewright.hardware_profiles.preset_files import Preset as Preset
+    from spikewright.hardware_profiles.preset_files import list_presets as list_presets
+    from spikewright.hardware_profiles.preset_files import load_preset as load_preset
+    from spikewright.hardware_profiles.presets import PresetFigure as PresetFigure
+    from spikewright.hardware_profiles.presets import price_preset as price_preset
+    from spikewright.hardware_profiles.presets import (
+        synops_from_rates as synops_from_rates,
     )
-    from spikewright.hardware_profiles.report import ComparisonReport, compare
+    from spikewright.hardware_profiles.profile import HardwareProfile as HardwareProfile
+    from spikewright.hardware_profiles.profile import list_profiles as list_profiles
+    from spikewright.hardware_profiles.profile import load_profile as load_profile
+    from spikewright.hardware_profiles.report_traces import (
+        report_traces as report_traces,
+    )
+    from spikewright.hardware_profiles.reports import Report as Report
+    from spikewright.hardware_profiles.run_report import Wanted as Wanted
+    from spikewright.hardware_profiles.run_work import loads_of_run as loads_of_run
+    from spikewright.hardware_profiles.run_work import measured_rate as measured_rate
+    from spikewright.hardware_profiles.run_work import steady_nodes as steady_nodes
+    from spikewright.hardware_profiles.run_work import student_work as student_work
+    from spikewright.hardware_profiles.teacher import FP32 as FP32
+    from spikewright.hardware_profiles.teacher import INT8 as INT8
+    from spikewright.hardware_profiles.teacher import TeacherFormat as TeacherFormat
+    from spikewright.hardware_profiles.teacher import TeacherWork as TeacherWork
     from spikewright.hardware_profiles.teacher import (
-        TransformerShape,
-        count_teacher,
-        count_teacher_sentences,
-        find_teacher,
-        read_teacher_config,
+        TransformerShape as TransformerShape,
     )
-    from spikewright.simulate.compare import compare_traces, spike_agreement
-    from spikewright.simulate.integer import Batching
-    from spikewright.simulate.lava_backend.job import LavaOptions
-    from spikewright.simulate.ranges import measure_ranges
-    from spikewright.simulate.run import Backend, run
-    from spikewright.trace import Keep, SpikeTrace, TracePolicy
-
-__all__ = [
-    "AttentionSize",
-    "AttentionTooLargeError",
-    "Backend",
-    "BackendMissingError",
-    "Batching",
-    "ComparisonReport",
-    "ConfigError",
-    "Deployment",
-    "Edge",
-    "EnergyReport",
-    "ExportMismatchError",
-    "Graph",
-    "GraphError",
-    "HardwareProfile",
-    "InputError",
-    "Keep",
-    "LavaOptions",
-    "LavaRunError",
-    "LayerFit",
-    "Limits",
-    "Lowering",
-    "OperationCount",
-    "OverflowDetectedError",
-    "Placement",
-    "PlacementCheck",
-    "ProfileError",
-    "Projection",
-    "Projections",
-    "Quantization",
-    "QuantizationReport",
-    "SpikeTrace",
-    "SpikewrightError",
-    "Stage",
-    "StudentWork",
-    "TracePolicy",
-    "TransformerShape",
-    "UnsupportedNodeError",
-    "WorkerError",
-    "check_placement",
-    "coincidence_attention",
-    "coincidence_size",
-    "compare",
-    "compare_traces",
-    "count_operations",
-    "count_teacher",
-    "count_teacher_sentences",
-    "deduce_dt_s",
-    "encode_netx",
-    "encode_texts",
-    "estimate_energy",
-    "find_teacher",
-    "list_limits",
-    "list_profiles",
-    "load_limits",
-    "load_profile",
-    "logits_of",
-    "lower",
-    "measure_ranges",
-    "quantization_report",
-    "read_deployment",
-    "read_graph",
-    "read_netx",
-    "read_netx_in_seconds",
-    "read_netx_input",
-    "read_nir",
-    "read_nir_dt",
-    "read_teacher_config",
-    "read_trace",
-    "respiked_attention",
-    "round_to_netx",
-    "row_of_nodes",
-    "run",
-    "spike_agreement",
-    "spike_driven_attention",
-    "with_block",
-    "write_deployment",
-    "write_graph",
-    "write_netx",
-    "write_nir",
-    "write_trace",
-]
-
-_HOMES = {
-    "counting": ("count_operations", "row_of_nodes"),
-    "counts": ("OperationCount",),
-    "errors": (
-        "BackendMissingError",
-        "ConfigError",
-        "ExportMismatchError",
-        "GraphError",
-        "InputError",
-        "LavaRunError",
-        "OverflowDetectedError",
-        "ProfileError",
-        "SpikewrightError",
-        "UnsupportedNodeError",
-        "WorkerError",
-    ),
-    "export.attention": (
-        "coincidence_attention",
-        "respiked_attention",
-        "spike_driven_attention",
-    ),
-    "export.attention_parts": ("Projection", "Projections"),
-    "export.attention_place": ("with_block",),
-    "export.attention_size": (
-        "AttentionSize",
-        "AttentionTooLargeError",
-        "coincidence_size",
-    ),
-    "export.deployment": ("Deployment", "read_deployment", "write_deployment"),
-    "export.lower": ("Lowering", "lower"),
-    "export.netx_io": (
-        "LayerFit",
-        "encode_netx",
-        "read_netx",
-        "read_netx_in_seconds",
-        "read_netx_input",
-        "round_to_netx",
-        "write_netx",
-    ),
-    "export.nir_io": ("read_nir", "read_nir_dt", "write_nir"),
-    "export.quantize_report": ("QuantizationReport", "quantization_report"),
-    "export.rounding": ("Quantization",),
-    "export.texts": ("encode_texts", "logits_of"),
-    "export.time_step": ("deduce_dt_s",),
-    "files": ("read_graph", "read_trace", "write_graph", "write_trace"),
-    "graph": ("Edge", "Graph", "Stage"),
-    "hardware_profiles.comparison": ("StudentWork",),
-    "hardware_profiles.energy": ("EnergyReport", "estimate_energy"),
-    "hardware_profiles.limits": ("Limits", "list_limits", "load_limits"),
-    "hardware_profiles.placement": ("Placement", "PlacementCheck", "check_placement"),
-    "hardware_profiles.profile": ("HardwareProfile", "list_profiles", "load_profile"),
-    "hardware_profiles.report": ("ComparisonReport", "compare"),
-    "hardware_profiles.teacher": (
-        "TransformerShape",
-        "count_teacher",
-        "count_teacher_sentences",
-        "find_teacher",
-        "read_teacher_config",
-    ),
-    "simulate.compare": ("compare_traces", "spike_agreement"),
-    "simulate.integer": ("Batching",),
-    "simulate.lava_backend.job": ("LavaOptions",),
-    "simulate.ranges": ("measure_ranges",),
-    "simulate.run": ("Backend", "run"),
-    "trace": ("Keep", "SpikeTrace", "TracePolicy"),
-}
-"""module -> the public names that live in it; a test compares it with the imports"""
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+    from spikewright.hardware_profiles.teacher import count_teacher as count_teacher
+    from spikewright.hardware_profiles.teacher import (
+        count_teacher_sentences as count_teacher_sentences,
+    )
+    from spikewright.hardware_profiles.teacher import find_teacher as find_teacher
+    from spikewright.hardware_profiles.teacher import (
+        read_teacher_config as read_teacher_config,
+    )
+    from spikewright.hardware_profiles.teacher import sparse_work as sparse_work
+    from spikewright.hardware_profiles.teacher_report import (
+        report_teacher as report_teacher,
+    )
+    from spikewright.hardware_profiles.traffic import Mesh as Mesh
+    from spikewright.hardware_profiles.traffic import spike_traffic as spike_traffic
+    from spikewright.hardware_profiles.uncertainty import Spread as Spread
+    from spikewright.hardware_profiles.uncertainty import Swing as Swing
+    from spikewright.hardware_profiles.uncertainty import (
+        spread_of_ratio as spread_of_ratio,
+    )
+    from spikewright.hardware_profiles.uncertainty import (
+        spread_of_total as spread_of_total,
+    )
+    from spikewright.hardware_profiles.uncertainty import (
+        tornado_of_ratio as tornado_of_ratio,
+    )
+    from spikewright.hardware_profiles.uncertainty import (
+        tornado_of_total as tornado_of_total,
+    )
+    from spikewright.hardware_profiles.work import Work as Work
+    from spikewright.hardware_profiles.work import on_placement as on_placement
+    from spikewright.run_counts import RunCounts as RunCounts
+    from spikewright.run_counts import join_counts as join_counts
+    from spikewright.simulate.compare import compare_traces as compare_traces
+    from spikewright.simulate.compare import spike_agreement as spike_agreement
+    from spikewright.simulate.integer import Batching as Batching
+    from spikewright.simulate.lava_backend.job import LavaOptions as LavaOptions
+    from spikewright.simulate.ranges import measure_ranges as measure_ranges
+    from spikewright.simulate.run import Backend as Backend
+    from spikewright.simulate.run import run as run
+    from spikewright.spike_products import SpikeProducts as SpikeProducts
+    from spikewright.spike_products import count_coincidences as count_coincidences
+    from spikewright.spike_products import count_mixtures as count_mixtures
+    from spikewright.spike_products import count_scores as count_scores
+    from spikewright.trace import Keep as Keep
+    from spikewright.trace import SpikeTrace as SpikeTrace
+    from spikewright.trace import TracePolicy as TracePolicy
 
 if not TYPE_CHECKING:  # or type checkers would accept any name
+    __all__ = sorted(HOME_OF)  # noqa: PLE0605 - written out it is a third copy
 
     def __getattr__(name: str) -> object:
         """Load a public name from its home."""
-        if name not in _HOME_OF:
+        if name not in HOME_OF:
             raise AttributeError(
                 f"spikewright has no '{name}'; it has {', '.join(__all__)}"
             )
-        module = importlib.import_module(f"spikewright.{_HOME_OF[name]}")
+        module = importlib.import_module(f"spikewright.{HOME_OF[name]}")
         value = globals()[name] = getattr(module, name)
         return value
 

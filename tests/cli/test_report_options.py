@@ -65,8 +65,8 @@ def test_the_verdict_comes_first_then_parts_terms_and_what_is_left_out(report) -
 def test_the_accounting_that_was_used_is_printed(report) -> None:
     words = " ".join(report().out.split())
     assert "cmos45-sram32k: weights_in = sram32k" in words
-    assert "loihi1: student_signals = packets; weight_reuse = 1" in words
-    assert "none: weights_in, embeddings_in, state_in, activations_in" in words
+    assert "loihi1: embeddings_in = host; student_signals = packets; weight" in words
+    assert "none: weights_in, state_in, activations_in" in words
 
 
 def test_what_fits_says_on_how_many_cores(report) -> None:
@@ -123,6 +123,52 @@ def test_tokens_and_padding_are_told_apart(run, here, exported: Path) -> None:
 def test_a_network_without_tokens_has_no_parts_by_token(report) -> None:
     line = report("--by", "token").refusal()
     assert "no work of this network can be told by token" in line
+
+
+# --- bounds, what is outside ---------------------------------------------------------
+
+
+def test_a_value_at_the_upper_end_of_its_range_is_no_lower_bound(report) -> None:
+    words = " ".join(report("--profile", "spinnaker2").out.split())
+    verdict = words[words.index("spinnaker2 (events): ") :]
+    assert re.match(r"spinnaker2 \(events\): [\d.]+ \wJ \(median", verdict)
+    assert "without its unpriced parts against" in verdict
+    assert "its constants stand at the upper ends of their ranges" in verdict
+    (compared,) = json.loads(report("--profile", "spinnaker2", "--json").out)[
+        "comparisons"
+    ]
+    assert not compared["student"]["is_lower_bound"]
+    assert compared["student"]["is_partial"]
+
+
+def test_a_value_at_the_lower_end_with_parts_left_out_is_a_lower_bound(report) -> None:
+    words = " ".join(report("--profile", "truenorth").out.split())
+    assert "truenorth (truenorth): at least" in words
+    assert "its constants stand at the lower ends of their ranges" in words
+
+
+def test_embeddings_of_the_host_are_outside_and_weights_within_events(
+    run, here, exported: Path
+) -> None:
+    run("simulate", exported, "--text", "a good film", "-o", "t.npz")
+    options = ("--profile", "loihi1", "--json")
+    document = json.loads(run("report", exported, "t.npz", *options).out)
+    (compared,) = document["comparisons"]
+    # 3 tokens x 224 bits
+    assert document["student"]["counts"]["input"]["embedding_bits_read"] == 672
+    assert compared["student"]["outside"] == [
+        {
+            "term": "weight memory",
+            "operation": "embedding_bits_read",
+            "why": "the host reads embeddings",
+        }
+    ]
+    assert "weight memory" not in compared["student"]["disabled"]
+    assert not any("embedding" in each for each in document["gaps"])
+    assert any(
+        "outside the figure by choice: 672 embedding bits read" in each
+        for each in document["left_out"]
+    )
 
 
 # --- columns, rates ------------------------------------------------------------------
@@ -229,7 +275,7 @@ def test_an_unknown_figure_names_those_that_are_near(report) -> None:
 
 def test_strict_names_what_has_no_price(report) -> None:
     line = report("--strict", "--profile", "loihi1").refusal()
-    assert "residual_additions unpriced: loihi1 fixed has no price" in line
+    assert "barriers unpriced: loihi1 fixed has no price" in line
     assert "teacher, norms: norm_elements unpriced" in line
 
 
@@ -329,6 +375,28 @@ def test_a_set_is_priced_on_every_profile(
     assert document["samples"] == len(SENTENCES)
 
 
+def test_a_byte_order_mark_is_no_word(run, here, exported: Path) -> None:
+    (here / "plain.txt").write_text("good\n", encoding="utf-8")
+    (here / "marked.txt").write_text("good\n", encoding="utf-8-sig")
+    plain, marked = (
+        run("report", exported, "--text", each, "--json").out
+        for each in ("plain.txt", "marked.txt")
+    )
+    assert marked == plain
+
+
+def test_a_checkpoint_is_no_deployment(
+    run, here, checkpoint: Path, sentences: Path
+) -> None:
+    for argv in (
+        ("report", checkpoint, "--text", sentences),
+        ("simulate", checkpoint, "--text", "good", "-o", "t.npz"),
+    ):
+        line = run(*argv).refusal()
+        assert "is a checkpoint of train, not a deployment" in line
+        assert f"run `spikewright export {checkpoint} -o NEW_FOLDER`" in line
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -377,6 +445,13 @@ def test_a_teacher_alone_says_which_profiles_price_no_mac(run) -> None:
     assert "loihi1 prices no MAC: graded synops and MACs" in run("report", *options).out
     line = run("report", *options, "--strict").refusal()
     assert "loihi1 prices no MAC" in line
+
+
+def test_a_teacher_alone_skips_no_zeros_where_they_are_charged(run) -> None:
+    options = ("--teacher", "minilm-l6", "--tokens", 8, "--profile", "a100", "--json")
+    names = set(figures(run("report", *options)))
+    assert "full/a100/events/teacher/int8/total" in names
+    assert not any("/gamma/" in each for each in names)
 
 
 @pytest.fixture
@@ -456,6 +531,9 @@ def test_a_teacher_alone_that_cannot_be_counted(
         (("--weight-reuse", "1/2"), "--weight-reuse 1/2: must be 1 or more"),
         (("--teacher-weight-reuse", 0), "--teacher-weight-reuse 0: must be 1 or more"),
         (("--gamma", 2), "gamma, the share of zero activations, is 2"),
+        (("--weight-reuse", "1e400"), "--weight-reuse 1e400: must be a number"),
+        (("--weight-reuse", "1e999999999"), "1 or more and below 1,000,000,000"),
+        (("--draws", 10**9), "1000000000 draws; allowed: a seed from 0 on, at least"),
         (("--draws", 10), "10 draws; allowed: a seed from 0 on, at least 1000"),
         (("--seed", -1), "seed -1, 10000 draws; allowed: a seed from 0"),
         (("--preset", "nope"), "no preset 'nope'; shipped: bert-mac"),

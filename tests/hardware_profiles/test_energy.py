@@ -89,7 +89,12 @@ def test_left_out_is_what_no_cost_includes():
         "activation access",
         "synchronization",
         "idle",
+        "active updates",
+        "inactive updates",
+        "residual additions",
+        "bias additions",
     )
+    # Events add into the register of their neuron, and an update adds its bias.
     report = price("loihi1", "fixed", synops=1, updates_active=1, spikes=1)
     assert report.left_out == (
         "routing between tiles",
@@ -97,6 +102,8 @@ def test_left_out_is_what_no_cost_includes():
         "activation access",
         "synchronization",
         "idle",
+        "active updates",
+        "inactive updates",
     )
 
 

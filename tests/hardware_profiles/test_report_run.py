@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+import spikewright as sw
 from spikewright.counting import count_run
 from spikewright.counts import OperationCount
 from spikewright.errors import CountError, InputError
@@ -421,3 +422,38 @@ def test_a_figure_that_is_not_there(both):
         both[1].explain("student/rats")
     with pytest.raises(InputError, match="give more of the name"):
         both[1].explain("full/total")
+
+
+# --- from Python ---------------------------------------------------------------------
+
+
+def test_a_report_of_traces_from_the_public_names():
+    graph = small_graph()
+    rng = np.random.default_rng(1)
+    inputs = (rng.random((3, 4, 4)) < 0.5).astype(np.uint8)
+    traces = [run_integer(graph, part) for part in (inputs[:1], inputs[1:])]
+    wanted = sw.Wanted([sw.load_profile("loihi1")])
+    teacher = sw.teacher_baselines("minilm-l6", [21], steps=4)
+    parts = ((trace, None) for trace in traces)
+    found = sw.report_traces(graph, parts, teacher, wanted)
+    # The same samples at once, counted and priced step by step.
+    counted = counted_run(graph, ["loihi1"])
+    known = finish_run(report_run(counted, teacher, wanted))
+    assert [(each.name, each.value) for each in found.figures] == [
+        (each.name, each.value) for each in known.figures
+    ]
+    assert find_figure(found.figures, "student/rate").value > 0
+
+
+@pytest.mark.parametrize("what", ["profiles", "accountings", "presets"])
+def test_two_things_of_one_name_are_refused(what):
+    twice = {
+        "profiles": [replace(load_profile("loihi1"), title="mine")],
+        "accountings": [load_accounting("loihi1")] * 2,
+        "presets": [load_preset("syops")] * 2,
+    }
+    wanted = {"profiles": [load_profile("loihi1")], what: twice[what]}
+    if what == "profiles":
+        wanted[what] = [load_profile("loihi1"), *twice[what]]
+    with pytest.raises(InputError, match=f"two {what} are called '"):
+        Wanted(**wanted)

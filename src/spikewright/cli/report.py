@@ -6,20 +6,15 @@ from argparse import Namespace
 from pathlib import Path
 
 from spikewright.cli.lowering import check_outputs
-from spikewright.cli.pricing import (
-    SPECIAL_TOKENS,
-    card_baselines,
-    count_traces,
-    named_baselines,
-    price_counted,
-)
+from spikewright.cli.pricing import SPECIAL_TOKENS, card_baselines, embedding_bits
 from spikewright.cli.report_runs import Runs, texts_runs, trace_runs
 from spikewright.cli.report_wanted import read_wanted
 from spikewright.errors import InputError
-from spikewright.export.teacher_work import ONNX
+from spikewright.export.teacher_work import ONNX, teacher_baselines
 from spikewright.files import whole_file
 from spikewright.hardware_profiles.baselines import Baseline
 from spikewright.hardware_profiles.report_schema import schema_text
+from spikewright.hardware_profiles.report_traces import report_traces
 from spikewright.hardware_profiles.reports import Report
 from spikewright.hardware_profiles.run_report import Wanted
 from spikewright.hardware_profiles.teacher import find_teacher
@@ -71,9 +66,13 @@ def _put(text: str, output: Path | None) -> None:
 
 def _run(args: Namespace, wanted: Wanted) -> Report:
     runs = texts_runs(args) if args.text is not None else trace_runs(args)
-    baselines = _baselines(args, runs)
-    counted = count_traces(runs.graph, runs.parts, wanted.profiles, runs.deployment)
-    return price_counted(counted, baselines, wanted)
+    return report_traces(
+        runs.graph,
+        runs.parts,
+        _baselines(args, runs),
+        wanted,
+        embedding_bits=embedding_bits(runs.graph, runs.deployment),
+    )
 
 
 def _baselines(args: Namespace, runs: Runs) -> tuple[Baseline, ...]:
@@ -81,7 +80,7 @@ def _baselines(args: Namespace, runs: Runs) -> tuple[Baseline, ...]:
     tokens = _tokens(args, runs)
     form, gamma = args.teacher_format, args.gamma
     if args.teacher is not None:
-        return named_baselines(
+        return teacher_baselines(
             args.teacher, tokens, steps=runs.steps, form=form, gamma=gamma
         )
     if runs.deployment is not None:
@@ -116,6 +115,8 @@ def _report_alone(args: Namespace, wanted: Wanted) -> Report:
     tokens, name = _checked_tokens(args), args.teacher
     is_file = name.lower().endswith(ONNX)
     form = args.teacher_format if is_file else args.teacher_format or ALONE
-    baselines = named_baselines(name, [tokens], steps=None, form=form, gamma=args.gamma)
+    baselines = teacher_baselines(
+        name, [tokens], steps=None, form=form, gamma=args.gamma
+    )
     shape = None if is_file else find_teacher(name)
     return report_teacher(baselines, shape, tokens, wanted)

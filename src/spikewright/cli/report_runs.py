@@ -17,7 +17,6 @@ from spikewright.cli.lowering import (
     read_lowered,
     read_network,
 )
-from spikewright.cli.pricing import Lengths
 from spikewright.cli.progress import progress
 from spikewright.cli.report_texts import read_texts
 from spikewright.cli.texts import encode_and_tell
@@ -26,6 +25,7 @@ from spikewright.export.deployment import Deployment
 from spikewright.export.encoder import token_ids
 from spikewright.files import read_trace
 from spikewright.graph import Graph, Stage
+from spikewright.hardware_profiles.report_traces import Lengths
 from spikewright.simulate.integer import Batching, run_integer
 from spikewright.trace import SpikeTrace
 

@@ -17,7 +17,7 @@ def read_texts(path: Path) -> list[str]:
         InputError: the file is missing, unreadable or empty, or a line has no word.
     """
     try:
-        content = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:

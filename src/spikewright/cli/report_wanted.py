@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -18,6 +19,8 @@ from spikewright.hardware_profiles.run_report import Wanted
 
 ALL = "all"
 """asks for everything that ships"""
+_NUMBER = re.compile(r"[+-]?\d{1,9}(\.\d{1,9}|/[1-9]\d{0,8})?")
+_MOST = 10**9
 T = TypeVar("T")
 
 
@@ -67,10 +70,11 @@ def _load(
 def _number(name: str, text: str | None) -> Fraction | None:
     if text is None:
         return None
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError) as error:
-        raise InputError(f"--{name} {text}: must be a number, 1 or more") from error
+    # Fraction alone would compute 1e999999999, and floats could not hold it.
+    if not _NUMBER.fullmatch(text) or (value := Fraction(text)) >= _MOST:
+        raise InputError(
+            f"--{name} {text}: must be a number, 1 or more and below {_MOST:,}"
+        )
     if value < 1:
         raise InputError(f"--{name} {text}: must be 1 or more")
     return value

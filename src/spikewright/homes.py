@@ -1,0 +1,227 @@
+"""Where each public name lives. A test compares this with what `__init__` imports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+HOMES: Mapping[str, tuple[str, ...]] = {
+    "counting": (
+        "count_operations",
+        "count_run",
+        "row_of_nodes",
+    ),
+    "counts": ("OperationCount",),
+    "errors": (
+        "BackendMissingError",
+        "ConfigError",
+        "CountError",
+        "ExportMismatchError",
+        "GraphError",
+        "InputError",
+        "LavaRunError",
+        "LimitsExceededError",
+        "OverflowDetectedError",
+        "OverlapError",
+        "ProfileError",
+        "SpikewrightError",
+        "UnsupportedNodeError",
+        "WorkerError",
+    ),
+    "export.attention": (
+        "coincidence_attention",
+        "respiked_attention",
+        "spike_driven_attention",
+    ),
+    "export.attention_parts": (
+        "Projection",
+        "Projections",
+    ),
+    "export.attention_place": ("with_block",),
+    "export.attention_size": (
+        "AttentionSize",
+        "AttentionTooLargeError",
+        "coincidence_size",
+    ),
+    "export.deployment": (
+        "Deployment",
+        "read_deployment",
+        "write_deployment",
+    ),
+    "export.lower": (
+        "Lowering",
+        "lower",
+    ),
+    "export.netx_io": (
+        "LayerFit",
+        "encode_netx",
+        "read_netx",
+        "read_netx_in_seconds",
+        "read_netx_input",
+        "round_to_netx",
+        "write_netx",
+    ),
+    "export.nir_io": (
+        "read_nir",
+        "read_nir_dt",
+        "write_nir",
+    ),
+    "export.quantize_report": (
+        "QuantizationReport",
+        "quantization_report",
+    ),
+    "export.rounding": ("Quantization",),
+    "export.teacher_work": (
+        "teacher_baselines",
+        "teacher_work",
+    ),
+    "export.texts": (
+        "encode_texts",
+        "logits_of",
+    ),
+    "export.time_step": ("deduce_dt_s",),
+    "files": (
+        "read_graph",
+        "read_trace",
+        "write_graph",
+        "write_trace",
+    ),
+    "graph": (
+        "Edge",
+        "Graph",
+        "Stage",
+    ),
+    "hardware_profiles.accounting": (
+        "Accounting",
+        "StandardAccounting",
+        "list_accountings",
+        "load_accounting",
+    ),
+    "hardware_profiles.baselines": (
+        "Baseline",
+        "Reuse",
+        "list_baselines",
+    ),
+    "hardware_profiles.break_even": (
+        "BreakEven",
+        "RateLine",
+        "break_even",
+        "rate_line",
+    ),
+    "hardware_profiles.comparison": (
+        "ColumnA",
+        "Comparison",
+        "compare",
+    ),
+    "hardware_profiles.constant": ("Constant",),
+    "hardware_profiles.energy": (
+        "EnergyReport",
+        "estimate_energy",
+    ),
+    "hardware_profiles.full_comparison": ("Draw",),
+    "hardware_profiles.full_energy": (
+        "FullEnergy",
+        "energy_by_node",
+        "explain",
+        "full_energy",
+    ),
+    "hardware_profiles.latency": (
+        "Latency",
+        "Load",
+        "energy_delay_js",
+        "estimate_latency",
+    ),
+    "hardware_profiles.limits": (
+        "Limits",
+        "list_limits",
+        "load_limits",
+    ),
+    "hardware_profiles.placement": (
+        "Placement",
+        "PlacementCheck",
+        "check_placement",
+        "place",
+    ),
+    "hardware_profiles.preset_files": (
+        "Preset",
+        "list_presets",
+        "load_preset",
+    ),
+    "hardware_profiles.presets": (
+        "PresetFigure",
+        "price_preset",
+        "synops_from_rates",
+    ),
+    "hardware_profiles.profile": (
+        "HardwareProfile",
+        "list_profiles",
+        "load_profile",
+    ),
+    "hardware_profiles.report_traces": ("report_traces",),
+    "hardware_profiles.reports": ("Report",),
+    "hardware_profiles.run_report": ("Wanted",),
+    "hardware_profiles.run_work": (
+        "loads_of_run",
+        "measured_rate",
+        "steady_nodes",
+        "student_work",
+    ),
+    "hardware_profiles.teacher": (
+        "FP32",
+        "INT8",
+        "TeacherFormat",
+        "TeacherWork",
+        "TransformerShape",
+        "count_teacher",
+        "count_teacher_sentences",
+        "find_teacher",
+        "read_teacher_config",
+        "sparse_work",
+    ),
+    "hardware_profiles.teacher_report": ("report_teacher",),
+    "hardware_profiles.traffic": (
+        "Mesh",
+        "spike_traffic",
+    ),
+    "hardware_profiles.uncertainty": (
+        "Spread",
+        "Swing",
+        "spread_of_ratio",
+        "spread_of_total",
+        "tornado_of_ratio",
+        "tornado_of_total",
+    ),
+    "hardware_profiles.work": (
+        "Work",
+        "on_placement",
+    ),
+    "run_counts": (
+        "RunCounts",
+        "join_counts",
+    ),
+    "simulate.compare": (
+        "compare_traces",
+        "spike_agreement",
+    ),
+    "simulate.integer": ("Batching",),
+    "simulate.lava_backend.job": ("LavaOptions",),
+    "simulate.ranges": ("measure_ranges",),
+    "simulate.run": (
+        "Backend",
+        "run",
+    ),
+    "spike_products": (
+        "SpikeProducts",
+        "count_coincidences",
+        "count_mixtures",
+        "count_scores",
+    ),
+    "trace": (
+        "Keep",
+        "SpikeTrace",
+        "TracePolicy",
+    ),
+}
+"""module of the package -> its public names"""
+HOME_OF: Mapping[str, str] = {
+    name: home for home, names in HOMES.items() for name in names
+}

@@ -47,7 +47,7 @@ def _spikewright(*argv: object, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("export", "run", "-o", "x", "--dt", "soon"),
         ("report", "x.nir"),
         ("report", "x.nir", "t.npz", "--format", "pdf"),
-        ("train", "c.toml", "-o", "run"),
+        ("train", "c.toml", "--data", "d"),
         ("demo", "--nope"),
         ("demo", "--runtime", "gpu"),
     ],

@@ -173,11 +173,13 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
         text=True,
     ) as process:  # fmt: skip
         assert process.stderr is not None
+        begun = []
         for line in process.stderr:  # until Lava starts
+            begun.append(line)
             if line.startswith("lower to"):
                 break
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (130, ""), (begun, err)
     assert err == "spikewright demo: interrupted\n"
     assert list(temporary.iterdir()) == []

@@ -25,6 +25,7 @@ from spikewright.graph import Edge, Graph, Stage
 from spikewright.nodes import Node
 from spikewright.simulate.inputs import Signals
 from spikewright.simulate.integer_plan import Plan, make_plan
+from spikewright.simulate.interrupts import interrupts_held
 from spikewright.trace import SpikeTrace, TracePolicy
 
 WORKER = (sys.executable, "-m", "spikewright.simulate.worker")
@@ -100,12 +101,14 @@ def _crew(
     with tempfile.TemporaryDirectory(prefix="spikewright-workers-") as name:
         shared = Path(name) / "task"
         shared.write_bytes(pickle.dumps(task))
-        crew = [_start(shared, Path(name) / f"{i}.log") for i in range(workers)]
+        crew: list[_Worker] = []
         idle: SimpleQueue[_Worker] = SimpleQueue()
         threads = ThreadPoolExecutor(workers)
         try:
-            for worker in crew:
-                idle.put(worker)
+            for i in range(workers):
+                with interrupts_held():
+                    crew.append(_start(shared, Path(name) / f"{i}.log"))
+                idle.put(crew[-1])
             yield threads, idle
         finally:
             for worker in crew:

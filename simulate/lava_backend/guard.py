@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from spikewright.errors import LavaRunError
+from spikewright.simulate.interrupts import interrupts_held
 from spikewright.simulate.lava_backend.session import end_session
 
 LOG = "log.txt"
@@ -38,17 +39,20 @@ def supervise(
         LavaRunError: the command failed or outlived the deadline; carries its words.
     """
     start = time.monotonic()
-    child = _start(command, folder)
+    child: subprocess.Popen[bytes] | None = None
     try:
+        with interrupts_held():
+            child = _start(command, folder)
         where = on_poll()
         while child.poll() is None and time.monotonic() < start + deadline_s:
             time.sleep(POLL_S)
             where = on_poll()
         reason = _reason(child.poll(), deadline_s)
     finally:
-        end_session(child)
-        if child.stdin:
-            child.stdin.close()
+        if child is not None:
+            end_session(child)
+            if child.stdin:
+                child.stdin.close()
     if reason:
         raise LavaRunError(f"Lava failed at {where}: {reason}\n{_tail(folder)}")
     on_poll()

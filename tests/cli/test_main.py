@@ -160,6 +160,11 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert b"Traceback" not in done.stderr
 
 
+def _take_interrupts() -> None:
+    """Undo what shells do to what they start in the background: ignore interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.lava
 @pytest.mark.slow
 def test_an_interrupt_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
@@ -170,7 +175,7 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     environment = {**os.environ, **caches, "TMPDIR": str(temporary)}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
+        text=True, preexec_fn=_take_interrupts,  # noqa: PLW1509 - sets one handler
     ) as process:  # fmt: skip
         assert process.stderr is not None
         begun = []

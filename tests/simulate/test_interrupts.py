@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from spikewright.simulate.interrupts import interrupts_held
+
+
+@pytest.fixture(autouse=True)
+def python_takes_interrupts() -> Iterator[None]:
+    """Shells let what they start in the background ignore interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_acts_at_the_end_of_the_block() -> None:

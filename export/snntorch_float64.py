@@ -65,6 +65,10 @@ class Float64(TorchFunctionMode):
             self._lent[shape] = torch.empty(shape, dtype=torch.float64)
         return self._lent[shape].copy_(weight)
 
+    def return_lent(self) -> None:
+        """Free the memory in which weights were lent."""
+        self._lent.clear()
+
     @contextmanager
     def pause(self) -> Iterator[None]:
         """Let a layer run its own forward."""

@@ -83,9 +83,11 @@ def _recorded(twin: Twin, arguments: Mapping[str, Any]) -> Tape:
     returned = twin.run(given, recorder, recorder.layer)
     for path, each in neurons.items():
         recorder.states.check_end(path, each, recorder.turns(path))
-    return Tape(
+    tape = Tape(
         named, recorder.seen(returned), recorder.calls, frozenset(recorder.states.reset)
     )
+    recorder.release()
+    return tape
 
 
 # --- the recorder --------------------------------------------------------------------
@@ -115,6 +117,11 @@ class _Recorder(Float64):
         self._constants = Constants()
         self._known: dict[int, _Known] = {}
         self._turns: dict[str, int] = {}
+
+    def release(self) -> None:
+        """Give back what only a run needs: the layers of the tape keep the recorder."""
+        self.return_lent()
+        self.states, self._constants = HiddenStates(), Constants()
 
     def turns(self, path: str) -> int:
         """Return how often a layer was called."""

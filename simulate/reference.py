@@ -157,7 +157,7 @@ def _read(plan: Plan, run: _Run, name: str, t: int) -> None:
     late = plan.reads.get(name, plan.total)
     if late <= t < late + plan.steps:
         sent = run.sent[name][t]
-        is_output = name in plan.graph.outputs
+        is_output = isinstance(plan.graph.nodes[name], n.Output)
         run.read[name].append(sent if is_output else sent.astype(np.uint8))
 
 

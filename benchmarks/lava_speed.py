@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -24,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from machine import describe_machine
+from machine import describe_machine, seconds_of
 from plain_numpy import run_plain
 from stock_conv import stock_conv, wide_sizes
 from threadpoolctl import threadpool_limits
@@ -130,20 +128,14 @@ def _in_lava(graph: Graph, sample: Array, folder: Path) -> InLava:
     return lava
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def _side_by_side(lava: InLava) -> tuple[float, float]:
     """Return seconds per step of plain numpy and of ours, in turns."""
     runtime, graph, plan = LocalRuntime(lava.network()), lava.job.graph, lava.plan
     sample = lava.job.inputs[graph.input_name][0]
     numpy_s, ours_s = [], []
     for _ in range(REPEATS):
-        numpy_s.append(_seconds(lambda: run_plain(graph, plan, sample)))
-        ours_s.append(_seconds(lambda: runtime.run(plan.run_steps)))
+        numpy_s.append(seconds_of(lambda: run_plain(graph, plan, sample)))
+        ours_s.append(seconds_of(lambda: runtime.run(plan.run_steps)))
     processes = len(runtime.models)
     print(
         f"{len(graph.populations())} populations, {processes} Lava processes, "
@@ -154,7 +146,7 @@ def _side_by_side(lava: InLava) -> tuple[float, float]:
 
 def _on_lavas_runtime(lava: InLava) -> float:
     runtime = NativeRuntime(lava.network())
-    seconds = [_seconds(lambda: runtime.run(lava.plan.run_steps)) for _ in range(3)]
+    seconds = [seconds_of(lambda: runtime.run(lava.plan.run_steps)) for _ in range(3)]
     runtime.stop()
     print(f"{lava.wrong_spikes()} wrong spikes on Lava's runtime")
     return median(seconds) / lava.plan.run_steps
@@ -163,7 +155,7 @@ def _on_lavas_runtime(lava: InLava) -> float:
 def _conv_step(lava: InLava, steps: int) -> float:
     with stock_conv(), wide_sizes():
         runtime = LocalRuntime(lava.network())
-        return _seconds(lambda: runtime.run(steps)) / steps
+        return seconds_of(lambda: runtime.run(steps)) / steps
 
 
 def _check_conv() -> None:
@@ -180,7 +172,7 @@ def _integer(graph: Graph, inputs: Array) -> float:
         for _ in iterate_integer(graph, inputs, trace=TracePolicy(Keep.NONE)):
             pass
 
-    return _seconds(consume) / (inputs.shape[0] * inputs.shape[1])
+    return seconds_of(consume) / (inputs.shape[0] * inputs.shape[1])
 
 
 if __name__ == "__main__":

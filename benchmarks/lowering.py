@@ -7,20 +7,18 @@ own, so that its peak memory is its own.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
 
 import numpy as np
-from machine import describe_machine
+from machine import describe_machine, peak_bytes
 
 from spikewright.export.lower import lower
 from spikewright.graph import Edge, Graph, Stage
 from spikewright.nodes import LIF, Affine, Input, Linear, Node, Output
 
 DT_S = 1e-3
-KIB = 1024
 LARGE = 10**7
 """synapses from which the weights outweigh the program"""
 
@@ -72,7 +70,7 @@ CASES = {"neuron chain": neuron_chain, "map chain": map_chain, "large": large}
 
 def measure(case: str) -> dict[str, object]:
     """Lower one graph in this process."""
-    before = _peak_bytes()
+    before = peak_bytes()
     graph = CASES[case]()
     weights = sum(
         node.weight.nbytes
@@ -85,13 +83,9 @@ def measure(case: str) -> dict[str, object]:
         "nodes": len(graph.nodes),
         "synapses": weights // 8,
         "s": time.perf_counter() - start,
-        "peak": (_peak_bytes() - before) / weights,
+        "peak": (peak_bytes() - before) / weights,
         "passes": {each.name: each.seconds for each in lowering.log},
     }
-
-
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
 
 
 def main() -> None:

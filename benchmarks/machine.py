@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import resource
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 PACKAGES = ("numpy", "torch", "snntorch", "nir", "lava-nc")
+KIB = 1024
 
 
 def describe_machine() -> str:
@@ -19,6 +23,18 @@ def describe_machine() -> str:
         f"{_processor()}, {os.cpu_count()} cores, OMP_NUM_THREADS {threads}\n"
         f"Python {platform.python_version()} {versions}"
     )
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return how long it takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
 
 
 def _processor() -> str:

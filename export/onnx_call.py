@@ -120,3 +120,13 @@ class Call:
 
 
 Rule: TypeAlias = Callable[[Call], OperationCount]
+
+
+def exponential(call: Call) -> OperationCount:
+    """Count an exponential, or a function as costly, for each result."""
+    return OperationCount(exp_elements=call.out)
+
+
+def softmax(call: Call) -> OperationCount:
+    """Count an exponential and a division for each result."""
+    return OperationCount(exp_elements=call.out, divisions=call.out)

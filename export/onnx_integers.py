@@ -7,7 +7,7 @@ from math import prod
 from types import MappingProxyType
 
 from spikewright.counts import OperationCount
-from spikewright.export.onnx_call import FACTORS, Call, Rule
+from spikewright.export.onnx_call import FACTORS, Call, Rule, exponential, softmax
 
 QUANTIZERS = frozenset({"DequantizeLinear", "DynamicQuantizeLinear", "QuantizeLinear"})
 """scale and round: listed as uncounted, but for weights, which are stored once"""
@@ -44,14 +44,6 @@ def _sum(call: Call) -> OperationCount:
     return OperationCount(residual_additions=call.out)
 
 
-def _softmax(call: Call) -> OperationCount:
-    return OperationCount(exp_elements=call.out, divisions=call.out)
-
-
-def _exponential(call: Call) -> OperationCount:
-    return OperationCount(exp_elements=call.out)
-
-
 INTEGER_RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "MatMulInteger": _product,
@@ -62,8 +54,8 @@ INTEGER_RULES: Mapping[str, Rule] = MappingProxyType(
         "ConvInteger": _convolution,
         "QLinearConv": _convolution,
         "QLinearAdd": _sum,
-        "QLinearSoftmax": _softmax,
-        "QLinearSigmoid": _exponential,
+        "QLinearSoftmax": softmax,
+        "QLinearSigmoid": exponential,
     }
 )
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from spikewright.counts import OperationCount
 from spikewright.export.onnx_attention import attention, fused_attention, multi_head
-from spikewright.export.onnx_call import Call, Rule
+from spikewright.export.onnx_call import Call, Rule, exponential, softmax
 from spikewright.export.onnx_integers import INTEGER_RULES
 
 # --- products ------------------------------------------------------------------------
@@ -74,14 +74,6 @@ def _embedding_norm(call: Call) -> OperationCount:
     )
 
 
-def _exponential(call: Call) -> OperationCount:
-    return OperationCount(exp_elements=call.out)
-
-
-def _softmax(call: Call) -> OperationCount:
-    return OperationCount(exp_elements=call.out, divisions=call.out)
-
-
 def _division(call: Call) -> OperationCount:
     return OperationCount(divisions=call.out)
 
@@ -140,9 +132,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ReduceMean": _reduction,
         "GlobalAveragePool": _reduction,
         "AveragePool": _average_pool,
-        "Softmax": _softmax,
-        "LogSoftmax": _exponential,
-        **dict.fromkeys(_EXPONENTIALS, _exponential),
+        "Softmax": softmax,
+        "LogSoftmax": exponential,
+        **dict.fromkeys(_EXPONENTIALS, exponential),
         **dict.fromkeys(_NORMS, _norm),
     }
 )

@@ -7,7 +7,6 @@ a file; chunks go to its stdin and traces come back from its stdout, both pickle
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
 import sys
@@ -23,14 +22,13 @@ from queue import SimpleQueue
 from spikewright.errors import OverflowDetectedError, WorkerError
 from spikewright.graph import Edge, Graph, Stage
 from spikewright.nodes import Node
+from spikewright.simulate.children import child_environment
 from spikewright.simulate.inputs import Signals
 from spikewright.simulate.integer_plan import Plan, make_plan
 from spikewright.simulate.interrupts import interrupts_held
 from spikewright.trace import SpikeTrace, TracePolicy
 
 WORKER = (sys.executable, "-m", "spikewright.simulate.worker")
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""workers whose BLAS has several threads each wait for each other"""
 _PIPE_BYTES = 2**20
 _TAIL_LINES = 12
 
@@ -125,21 +123,11 @@ def _start(shared: Path, words: Path) -> _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=_environment(),
+            env=child_environment(),
             pipesize=_PIPE_BYTES,
             start_new_session=True,  # Ctrl-C reaches only the parent, which ends it
         )
     return _Worker(process, words)
-
-
-def _environment() -> dict[str, str]:
-    """The child finds the modules that this process finds, and uses one thread."""
-    paths = [os.path.abspath(path) for path in sys.path if path]
-    return {
-        **os.environ,
-        **dict.fromkeys(ONE_THREAD, "1"),
-        "PYTHONPATH": os.pathsep.join(paths),
-    }
 
 
 def _dismiss(process: subprocess.Popen[bytes]) -> None:

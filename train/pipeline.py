@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedModel
 
 from spikewright.errors import InputError
-from spikewright.files import read_arrays, whole_file, write_arrays
+from spikewright.files import read_arrays, write_arrays, write_json
 from spikewright.train.augment import augment
 from spikewright.train.config import TrainConfig
 from spikewright.train.data import LabeledText, Row, hash_split, read_split, tokenize
@@ -73,7 +73,7 @@ def train_run(
     card["teacher"] = _teacher(config, train, validation, run / "teacher", say)
     card["student"] = _student(config, train, validation, run, say)
     card["teacher_config"] = _teacher_config(config, run / "teacher")
-    _write_json(run / "student" / "card.json", card)
+    write_json(run / "student" / "card.json", card)
     return card
 
 
@@ -103,7 +103,7 @@ def _open_run(run: Path, card: dict[str, Any]) -> None:
 
 def _claim(path: Path, wanted: dict[str, Any]) -> None:
     if not path.exists():
-        _write_json(path, wanted)
+        write_json(path, wanted)
     found = read_json(path)
     keys = [key for key in {**wanted, **found} if wanted.get(key) != found.get(key)]
     if keys:
@@ -113,17 +113,12 @@ def _claim(path: Path, wanted: dict[str, Any]) -> None:
         )
 
 
-def _write_json(path: Path, value: object) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n")
-
-
 def _once(folder: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return the result of `work`, from `folder/result.json` if it was done before."""
     path = folder / "result.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _write_json(path, work())
+        write_json(path, work())
     return read_json(path)
 
 

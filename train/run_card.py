@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from spikewright.errors import InputError
-from spikewright.files import whole_file
+from spikewright.files import write_json
 from spikewright.train.load import read_json
 from spikewright.train.stage_config import SpikeBertRun
 from spikewright.train.stage_data import hash_texts
@@ -86,12 +86,6 @@ def _differences(wanted: Any, found: Any, where: str = "") -> list[str]:
             wanted.get(key), found.get(key), f"{where}.{key}" if where else key
         )
     ]
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a JSON file, whole or not at all."""
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def add_slice(run: Path, seconds: float) -> None:

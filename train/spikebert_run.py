@@ -17,7 +17,7 @@ from accelerate import PartialState
 from transformers import PreTrainedTokenizerBase
 
 from spikewright.errors import InputError
-from spikewright.files import whole_file
+from spikewright.files import whole_file, write_json
 from spikewright.train.data import LabeledText
 from spikewright.train.fresh_bert import make_fresh_bert
 from spikewright.train.mask_fill import fill_masks, load_filler
@@ -28,7 +28,6 @@ from spikewright.train.run_card import (
     begin_card,
     claim_folder,
     slices,
-    write_json,
 )
 from spikewright.train.stage_augment import (
     Replace,

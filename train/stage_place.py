@@ -11,9 +11,9 @@ from typing import Any
 from accelerate import PartialState
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from spikewright.files import write_json
 from spikewright.train.load import read_json
 from spikewright.train.meter import Say
-from spikewright.train.run_card import write_json
 from spikewright.train.stage_config import SpikeBertRun
 
 Result = dict[str, Any]

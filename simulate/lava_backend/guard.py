@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from spikewright.errors import LavaRunError
+from spikewright.simulate.children import child_environment
 from spikewright.simulate.interrupts import interrupts_held
 from spikewright.simulate.lava_backend.session import end_session
 
 LOG = "log.txt"
 POLL_S = 0.02
 TAIL_LINES = 30
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""dozens of workers with several BLAS threads each are slower by a factor of 60"""
 
 
 def supervise(
@@ -67,7 +64,7 @@ def _start(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=_environment(),
+            env=child_environment(),
             start_new_session=True,
         )
 
@@ -79,16 +76,6 @@ def _reason(code: int | None, deadline_s: float) -> str:
             "raise the deadline, or run fewer samples"
         )
     return f"exit code {code}; its last words:" if code else ""
-
-
-def _environment() -> dict[str, str]:
-    """The child finds the modules that this process finds, and uses one thread."""
-    paths = [os.path.abspath(path) for path in sys.path if path]
-    return {
-        **os.environ,
-        **dict.fromkeys(ONE_THREAD, "1"),
-        "PYTHONPATH": os.pathsep.join(paths),
-    }
 
 
 def _tail(folder: Path) -> str:

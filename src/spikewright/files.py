@@ -58,6 +58,16 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file, whole or not at all.
+
+    Raises:
+        InputError: as `whole_file`.
+    """
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
 def check_place(path: Path) -> None:
     """Raise `InputError` unless a file may be made or replaced at `path`.
 

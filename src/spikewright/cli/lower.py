@@ -24,7 +24,7 @@ from spikewright.cli.quantizing import (
 )
 from spikewright.export.lower import Lowering, lower
 from spikewright.export.rounding import Quantization
-from spikewright.files import cannot_write, whole_file, write_graph
+from spikewright.files import cannot_write, write_graph, write_json
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.compare import Comparison, compare_traces
 from spikewright.simulate.inputs import Inputs
@@ -77,7 +77,7 @@ def run_lower(args: Namespace) -> int:
     lowering, report = _lower(args, network, choices, watch)
     write_graph(lowering.graph, args.output)
     if args.report is not None:
-        _write_report(args.report, report)
+        write_json(args.report, report)
     summary = {
         "output": str(args.output),
         "stage": lowering.graph.stage.name,
@@ -105,11 +105,6 @@ def _lower(
 
 def _signals(path: Path | None, network: Network) -> Inputs | None:
     return None if path is None else read_signals(path, network.graph)
-
-
-def _write_report(path: Path, report: dict[str, Any] | None) -> None:
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def _judge(found: Mapping[str, Comparison]) -> int:

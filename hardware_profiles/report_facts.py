@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from spikewright.counts import OperationCount
 from spikewright.hardware_profiles.accounting import Accounting
+from spikewright.hardware_profiles.break_even import RateLine
 from spikewright.hardware_profiles.breakdown import Breakdown
 from spikewright.hardware_profiles.capacity import Capacity
 from spikewright.hardware_profiles.full_comparison import FullComparison
@@ -14,6 +15,8 @@ from spikewright.hardware_profiles.full_energy import FullEnergy
 from spikewright.hardware_profiles.report_document import run_document
 from spikewright.hardware_profiles.report_figures import run_figures
 from spikewright.hardware_profiles.report_lines import left_out_lines
+from spikewright.hardware_profiles.report_placement import placement_pictures
+from spikewright.hardware_profiles.report_verdict import caveats
 from spikewright.hardware_profiles.reports import Report
 from spikewright.hardware_profiles.run_report import RunReport
 from spikewright.hardware_profiles.teacher import TeacherWork
@@ -29,6 +32,7 @@ def finish_run(report: RunReport) -> Report:
         run_figures(report),
         _run_facts(report),
         tuple(dict.fromkeys(report.gaps())),
+        placement_pictures(report.counted.capacities.values()),
     )
 
 
@@ -61,7 +65,7 @@ def _run_facts(report: RunReport) -> Facts:
         "breakdown": {
             name: _breakdown(each) for name, each in report.breakdown.items()
         },
-        "comparisons": [_comparison(each) for each in report.full],
+        "comparisons": [_comparison(report, each) for each in report.full],
         "left_out": left_out_lines(report),
     }
 
@@ -113,7 +117,7 @@ def _breakdown(down: Breakdown) -> Facts:
     }
 
 
-def _comparison(full: FullComparison) -> Facts:
+def _comparison(report: RunReport, full: FullComparison) -> Facts:
     baseline = next(iter(full.baselines))
     return {
         "profile": full.profile.name,
@@ -124,6 +128,8 @@ def _comparison(full: FullComparison) -> Facts:
         "teacher_choices": choices(full.teacher.accounting),
         "is_elsewhere": full.is_elsewhere,
         "ratio": full.ratio,
+        "caveats": list(caveats(report, full)),
+        "rate_line": _rate_line(full.line),
         "why_no_break_even": full.why_no_rate,
         "break_even": {
             each.name: {
@@ -141,6 +147,19 @@ def _comparison(full: FullComparison) -> Facts:
             }
             for each in full.swings
         ],
+    }
+
+
+def _rate_line(line: RateLine | None) -> Facts | None:
+    """Return the student's energy over its rate, as `plots.break_even` draws it."""
+    if line is None:
+        return None
+    return {
+        "fixed_j": line.fixed_j,
+        "slope_j": line.slope_j,
+        "shared_j": line.reused_j,
+        "measured": float(line.rate),
+        "steps": line.steps,
     }
 
 

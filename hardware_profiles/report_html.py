@@ -1,81 +1,115 @@
-"""A report as one HTML page: light and dark, no scripts, nothing loaded."""
+"""A report as one HTML page: verdict, pictures, tables, sources; nothing is loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import groupby
 
 from spikewright.hardware_profiles.document import Document, Section
-from spikewright.hardware_profiles.figures import (
-    Figure,
-    explain_line,
-    shown_value,
+from spikewright.hardware_profiles.figures import Figure
+from spikewright.hardware_profiles.report_assumptions import assumptions
+from spikewright.hardware_profiles.report_cards import cards, picker
+from spikewright.hardware_profiles.report_parts import (
+    bullets,
+    figure_details,
+    picture,
+    section,
+    tag,
 )
-from spikewright.hardware_profiles.layout import Columns
+from spikewright.hardware_profiles.report_pictures import Facts, Values
+from spikewright.hardware_profiles.report_style import POLICY, SCRIPT, STYLE
+from spikewright.plots.picture import Picture
 
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.2rem; } h2 { font-size: 1.05rem; margin-top: 2rem; }
-div { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
-th:first-child, td:first-child { text-align: left; }
-summary { cursor: pointer; } code, pre { font-size: .85em; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-"""
+_CHAPTERS: Mapping[str, str] = {
+    "energy": "Where the energy goes",
+    "profiles": "On which hardware",
+    "break-even": "At which firing rate",
+    "rates": "How the network fires",
+    "raster": "How the network fires",
+    "attention": "What it looks at",
+    "sweep": "How many time steps it needs",
+    "quantization": "What integers cost",
+    "placement": "Where it lies on the chip",
+    "graph": "The network",
+}
+"""kind of a picture -> the heading that it stands under, in this order"""
 
 
-def to_html(document: Document, figures: Sequence[Figure]) -> str:
-    """Write the page; every figure can be opened and shows what it is made of."""
+def to_html(
+    document: Document,
+    figures: Sequence[Figure],
+    facts: Facts,
+    pictures: Sequence[Picture] = (),
+) -> str:
+    """Write the page; every figure can be opened and shows what it is made of.
+
+    Raises:
+        BackendMissingError: there are pictures, and matplotlib is not installed.
+    """
+    values = {each.name: each.value for each in figures}
+    first, *rest = document.sections
+    names = {each["name"] for each in facts["profiles"]}
     return "\n".join(
         [
-            "<!doctype html>",
-            '<html lang="en">',
-            '<head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(document.heading)}</title>",
-            f"<style>{_STYLE}</style></head>",
-            f"<body><h1>{escape(document.heading)}</h1>",
-            *(_section(each) for each in document.sections),
-            "<h2>Every figure, and what it is made of</h2>",
-            *(_figure(each) for each in figures),
+            *_head(document.heading),
+            tag("h1", document.heading),
+            "<main>",
+            *_verdict(first, facts, values),
+            picker(facts),
+            *_chapters(pictures),
+            *(section(each, number, names) for number, each in enumerate(rest)),
+            "<section><h2>Every figure, and what it is made of</h2>",
+            *(figure_details(each) for each in figures),
+            "</section>",
+            assumptions(facts, figures),
+            f"</main><script>{SCRIPT}</script>",
             "</body></html>",
         ]
     )
 
 
-def _section(section: Section) -> str:
-    parts = [f"<h2>{escape(section.title)}</h2>"]
-    if section.lines:
-        items = "".join(f"<li>{escape(line)}</li>" for line in section.lines)
-        parts.append(f"<ul>{items}</ul>")
-    if section.columns:
-        parts.append(_table(section.columns))
-    return "\n".join(parts)
+def _verdict(first: Section, facts: Facts, values: Values) -> list[str]:
+    """Return the cards, and the verdict in words: of a teacher alone, the words."""
+    parts = [f"<section>{tag('h2', first.title)}"]
+    found = cards(facts, values)
+    if not found:
+        return [*parts, bullets(first.lines), "</section>"]
+    teacher, *others = first.lines
+    words = f"<details><summary>In words</summary>{bullets(others)}</details>"
+    return [*parts, tag("p", teacher), found, words, "</section>"]
 
 
-def _table(columns: Columns) -> str:
-    heading, *body = zip(*columns, strict=True)
-    rows = [_row(heading, "th"), *(_row(cells, "td") for cells in body)]
-    return f"<div><table>{''.join(rows)}</table></div>"
+def _head(title: str) -> list[str]:
+    return [
+        "<!doctype html>",
+        '<html lang="en">',
+        '<head><meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
+        f"<title>{escape(title)}</title>",
+        f"<style>{STYLE}</style></head>",
+        "<body>",
+    ]
 
 
-def _row(cells: Sequence[str], tag: str) -> str:
-    return (
-        "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-    )
+def _chapters(pictures: Sequence[Picture]) -> list[str]:
+    """Return the pictures under their headings."""
+    order = list(_CHAPTERS)
+    chosen = sorted(pictures, key=lambda each: order.index(each.kind))
+    found = []
+    number = 0
+    for title, group in groupby(chosen, key=lambda each: _CHAPTERS[each.kind]):
+        found.append(f"<section>{tag('h2', title)}")
+        for each in group:
+            number += 1
+            found.append(picture(each, f"picture-{number}", _profile(each)))
+        found.append("</section>")
+    return found
 
 
-def _figure(figure: Figure) -> str:
-    lines = [figure.title, *figure.because]
-    for line in figure.lines:
-        lines += explain_line(line, figure.samples)
-    lines += [f"from {name}" for name in figure.of]
-    return (
-        f"<details><summary><code>{escape(figure.name)}</code> "
-        f"{escape(shown_value(figure))}</summary>"
-        f"<pre>{escape(chr(10).join(lines))}</pre></details>"
-    )
+def _profile(drawn: Picture) -> str:
+    """Return the profile that a picture is of; empty if it is of none or several."""
+    where = getattr(drawn, "where", "")
+    return str(where).partition(" ")[0]

@@ -41,8 +41,8 @@ def report_schema() -> Schema:
         "$schema": DRAFT,
         "title": "spikewright report",
         "oneOf": [
-            _closed({**common, **_run()}),
-            _closed({**common, **_alone()}),
+            _with_origin(_closed({**common, **_run()})),
+            _with_origin(_closed({**common, **_alone()})),
         ],
         "definitions": {
             "counts": _counts(),
@@ -61,6 +61,14 @@ def schema_text() -> str:
 
 
 # --- parts ---------------------------------------------------------------------------
+
+
+def _with_origin(report: Schema) -> Schema:
+    """Allow what the command line adds: versions, and the options of the command."""
+    origin = {"versions": _map(_TEXT), "config": {"type": "object"}}
+    properties = report["properties"]
+    assert isinstance(properties, dict)  # noqa: S101 - `_closed` made it
+    return {**report, "properties": {**properties, **origin}}
 
 
 def _run() -> dict[str, Schema]:
@@ -107,7 +115,8 @@ def _run() -> dict[str, Schema]:
 def _comparison() -> Schema:
     outcome = {"baseline": _TEXT, "no_rate_wins": _FLAG, "wins": _FLAG}
     swing = {"places": _list(_TEXT), "at_low": _NUMBER, "at_high": _NUMBER}
-    return _closed(
+    line = {name: _NUMBER for name in ("fixed_j", "slope_j", "shared_j", "measured")}
+    found = _closed(
         {
             "profile": _TEXT,
             "accounting": _TEXT,
@@ -122,6 +131,13 @@ def _comparison() -> Schema:
             "tornado": _list(_closed(swing)),
         }
     )
+    properties = found["properties"]
+    assert isinstance(properties, dict)  # noqa: S101 - `_closed` made it
+    later: dict[str, Schema] = {  # which older reports lack
+        "rate_line": _or_null(_closed({**line, "steps": _WHOLE})),
+        "caveats": _list(_TEXT),
+    }
+    return {**found, "properties": {**properties, **later}}
 
 
 def _alone() -> dict[str, Schema]:

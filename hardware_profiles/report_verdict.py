@@ -46,7 +46,7 @@ def _verdict(report: RunReport, full: FullComparison) -> str:
     grade = weakest(x.evidence for x in (student, teacher) if x.evidence)
     ratio = f"{_bound(full)}{full.ratio:.3g}{shown}"
     return "; ".join(
-        [start, f"ratio {ratio}", f"evidence {grade}", *_caveats(report, full)]
+        [start, f"ratio {ratio}", f"evidence {grade}", *caveats(report, full)]
     )
 
 
@@ -72,7 +72,8 @@ def _bound(full: FullComparison) -> str:
     return ""
 
 
-def _caveats(report: RunReport, full: FullComparison) -> Iterator[str]:
+def caveats(report: RunReport, full: FullComparison) -> Iterator[str]:
+    """Yield what must be known before a ratio is believed."""
     capacity = report.counted.capacity(full.profile.name)
     if full.student.is_lower_bound and full.teacher.is_lower_bound:
         yield "both energies are lower bounds"

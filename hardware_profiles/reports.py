@@ -21,7 +21,9 @@ from spikewright.hardware_profiles.figures import (
     list_figures,
 )
 from spikewright.hardware_profiles.report_html import to_html
+from spikewright.hardware_profiles.report_pictures import energy_pictures
 from spikewright.hardware_profiles.terms import Line
+from spikewright.plots.picture import Picture
 
 Format: TypeAlias = Literal["table", "json", "markdown", "csv", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -44,6 +46,8 @@ class Report:
     """what else the JSON form holds: counts, fit, choices"""
     gaps: tuple[str, ...] = ()
     """what was not counted, has no price, or does not fit its chip"""
+    pictures: tuple[Picture, ...] = ()
+    """for the page, besides those of its figures"""
 
     def refuse_gaps(self) -> None:
         """Raise `CountError` if there is a gap, naming all."""
@@ -83,8 +87,14 @@ class Report:
         return to_markdown(self.document)
 
     def to_html(self) -> str:
-        """Return one page."""
-        return to_html(self.document, self.figures)
+        """Return one page.
+
+        Raises:
+            BackendMissingError: matplotlib, which draws its pictures, is not installed.
+        """
+        values = {each.name: each.value for each in self.figures}
+        drawn = (*energy_pictures(self.facts, values), *self.pictures)
+        return to_html(self.document, self.figures, self.facts, drawn)
 
     def to_dict(self) -> dict[str, object]:
         """Return everything as JSON can hold it; see docs/report.md."""

@@ -1,0 +1,1 @@
+"""Pictures of runs, energies and networks: data first, then matplotlib draws them."""

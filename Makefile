@@ -2,6 +2,8 @@
 # make test   set everything up, then lint, type-check and test
 # make conformance   load our exports in snnTorch, SpikingJelly and Norse, compare spikes;
 #                    count nets with NeuroBench and SpikingJelly, compare counts
+# make docs   the site, into build/site; open build/site/index.html, or, to search in it,
+#             python -m http.server -d build/site
 # make bench  the figures of benchmarks/RESULTS.md (DATA=folder of the data sets,
 #             PAPER=folder `paper` of github.com/neuromorphs/NIR, left out if not given)
 PYTHON ?= python3
@@ -12,7 +14,7 @@ PAPER ?=
 BIN = $(VENV)/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: setup demo test conformance bench clean
+.PHONY: setup demo test docs conformance bench clean
 
 setup: $(VENV)/.installed
 
@@ -20,7 +22,7 @@ setup: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[train,lava,onnx,test]"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[train,lava,onnx,plots,test,docs]"
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --ignore-requires-python lava-nc==0.10.0
 	touch $@
 
@@ -32,6 +34,9 @@ test: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # torch first again, and nothing after it with dependencies: they ask for a torchvision
 # that replaces torch by another build.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 from spikewright.errors import ProfileError
+from spikewright.suggest import did_you_mean
 
 
 class FieldError(ProfileError):
@@ -32,6 +32,4 @@ def check_word(
 def suggest(got: str, allowed: Iterable[str]) -> str:
     """Say what is allowed, and which of it was probably meant."""
     words = tuple(allowed)
-    close = get_close_matches(got, words, n=1)
-    meant = f"; did you mean '{close[0]}'?" if close else ""
-    return f"allowed: {', '.join(words)}{meant}"
+    return f"allowed: {', '.join(words)}{did_you_mean(got, words)}"

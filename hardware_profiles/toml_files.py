@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TypeAlias, TypeVar
 from spikewright.errors import ProfileError
 from spikewright.hardware_profiles.profile_errors import FieldError, suggest
 from spikewright.hardware_profiles.profile_lines import find_line
+from spikewright.suggest import did_you_mean
 
 Table: TypeAlias = Mapping[str, object]
 Where: TypeAlias = str | tuple[str, ...]
@@ -97,8 +97,7 @@ def _find(name: str | Path, folder: str, what: str) -> Path | Traversable:
         return Path(name)
     shipped = list_shipped(folder)
     if str(name) not in shipped:
-        close = get_close_matches(str(name), shipped, n=1)
-        meant = f"; did you mean '{close[0]}'?" if close else ""
+        meant = did_you_mean(str(name), shipped)
         raise ProfileError(
             f"no {what} '{name}'; shipped: {', '.join(shipped)}; "
             f"for your own give the path of its .toml file{meant}"

@@ -18,12 +18,17 @@ ROOT = Path(__file__).parents[1]
 CORE = ROOT / "src" / "spikewright"
 MAY_IMPORT = {
     "core": {"core"},
-    "hardware_profiles": {"core", "hardware_profiles"},
+    "plots": {"core", "plots"},
+    # plots: a report's page has pictures
+    "hardware_profiles": {"core", "plots", "hardware_profiles"},
     # simulate: an exporter proves itself with the judge
     "export": {"core", "hardware_profiles", "simulate", "export"},
     "train": {"core", "train"},
     "simulate": {"core", "simulate"},
-    "cli": {"core", "hardware_profiles", "export", "train", "simulate", "cli"},
+    "cli": {
+        *("core", "plots", "hardware_profiles", "export", "train", "simulate"),
+        "cli",
+    },
 }
 FOLDERS = ("train", "export", "simulate", "hardware_profiles")
 LAVA = ("simulate/lava_backend/engine/", "simulate/lava_backend/child.py")
@@ -34,16 +39,18 @@ MAY_BE_IMPORTED_BY = {
     "google": ("export/onnx_file.py",),
     "h5py": ("export/",),
     "lava": LAVA,
+    "matplotlib": ("src/spikewright/plots/",),
     "nir": ("export/",),
     "numpy": ("",),
     "onnx": ("export/onnx_",),
     "onnxruntime": ("export/onnx_export.py",),
+    "rich": ("src/spikewright/cli/",),
     "safetensors": ("train/", "export/snntorch_files.py"),
     "scipy": ("src/spikewright/linear.py", "export/", "simulate/"),
+    "shtab": ("src/spikewright/cli/completion.py",),
     "snntorch": ("train/", *SNNTORCH),
     "tokenizers": ("export/",),
     "torch": ("train/", "export/onnx_export.py", *SNNTORCH),
-    "tqdm": ("src/spikewright/cli/",),
     "transformers": ("train/", "export/onnx_export.py"),
 }
 """every package that is not Python's own -> where paths may start"""
@@ -71,8 +78,8 @@ def _room(module: str) -> str:
     parts = Path(module).parts
     if parts[0] in FOLDERS:
         return parts[0]
-    if parts[2] == "cli":
-        return "cli"
+    if parts[2] in ("cli", "plots"):
+        return parts[2]
     return "root" if parts[2] == "__init__.py" else "core"
 
 
@@ -182,7 +189,7 @@ def test_importing_spikewright_loads_nothing_heavy() -> None:
 
 
 def test_the_command_line_starts_light() -> None:
-    heavy = {*MAY_BE_IMPORTED_BY, "scipy"} - {"tqdm"}
+    heavy = {*MAY_BE_IMPORTED_BY, "scipy"}
     assert not heavy & _loaded_by(
         "import spikewright.cli.parser as p; p.build_parser()"
     )
@@ -190,7 +197,7 @@ def test_the_command_line_starts_light() -> None:
 
 def test_no_public_name_loads_torch_or_lava() -> None:
     names = "import spikewright as sw; [getattr(sw, name) for name in sw.__all__]"
-    heavy = {"torch", "snntorch", "transformers", "accelerate", "lava", "tqdm"}
+    heavy = {"torch", "snntorch", "transformers", "accelerate", "lava", "rich"}
     assert not heavy & _loaded_by(names)
 
 

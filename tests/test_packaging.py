@@ -20,7 +20,8 @@ CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 def _sources() -> set[str]:
     """Names in the wheel of every module and data file of the checkout."""
     core = ROOT / "src" / "spikewright"
-    ours = [*core.glob("*.py"), *(core / "cli").rglob("*.py")]
+    inside = [path for room in ("cli", "plots") for path in (core / room).rglob("*.py")]
+    ours = [*core.glob("*.py"), *inside]
     wanted = {f"spikewright/{path.relative_to(core)}" for path in ours}
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):

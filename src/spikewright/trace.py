@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewright.errors import GraphError, InputError
+from spikewright.suggest import did_you_mean
 
 Spikes = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
@@ -97,6 +98,7 @@ class TracePolicy:
             if name not in known:
                 raise InputError(
                     f"no population '{name}' to keep; the graph has {', '.join(known)}"
+                    f"{did_you_mean(name, known)}"
                 )
 
     def apply(self, trace: SpikeTrace) -> SpikeTrace:

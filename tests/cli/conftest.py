@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,17 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return Done(status, out, err)
 
     return call
+
+
+@pytest.fixture
+def body() -> Callable[[str], dict[str, object]]:
+    """Read a JSON document, without what says how it came about."""
+
+    def read(text: str) -> dict[str, object]:
+        origin = {"schema", "versions", "seed", "config"}
+        return {k: v for k, v in json.loads(text).items() if k not in origin}
+
+    return read
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_a_folder_that_holds_something_else(run, here) -> None:
 @pytest.mark.lava
 def test_the_doctor_runs_lava(run) -> None:
     done = run("doctor", "--json")
-    found = json.loads(done.out)
+    found = json.loads(done.out)["found"]
     assert done.status == 0
     assert found["local runtime"] == found["lava runtime"] == "ok"
     assert {"python", "numpy", "torch", "lava-nc"} <= set(found)

@@ -34,9 +34,9 @@ def test_only_the_network(run, here, checkpoint: Path) -> None:
     assert [path.name for path in here.iterdir()] == ["net.nir"]
 
 
-def test_json_and_nothing_else(run, here, checkpoint: Path) -> None:
+def test_json_and_nothing_else(run, here, body, checkpoint: Path) -> None:
     done = run("export", checkpoint, "-o", "net.nir", "--tokens", 2, "--json")
-    summary = json.loads(done.out)
+    summary = body(done.out)
     graph = read_nir("net.nir")
     assert summary == {
         "output": "net.nir",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,11 +14,16 @@ from pathlib import Path
 import pytest
 
 from spikewright import cli
+from spikewright.cli.argument_parser import verbs_of
 from spikewright.cli.parser import build_parser
 from spikewright.errors import InputError
 
 PROGRAM = (sys.executable, "-m", "spikewright.cli")
-VERBS = ("demo", "train", "export", "simulate", "report", "profile", "doctor")
+VERBS = tuple(name for name, _ in verbs_of(build_parser()) if " " not in name)
+DESIGNED = {
+    *("demo", "run", "train", "export", "check", "lower", "simulate", "report"),
+    *("profile", "plot", "convert", "card", "doctor", "completion"),
+}
 
 
 def _spikewright(*argv: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -37,26 +43,77 @@ def _spikewright(*argv: object, cwd: Path) -> subprocess.CompletedProcess[str]:
         ("nope",),
         ("simulate",),
         ("simulate", "x.nir", "-o", "t.npz"),
-        ("simulate", "x.nir", "--inputs", "x.npy"),
         ("simulate", "x.nir", "--inputs", "x", "--text", "y", "-o", "t.npz"),
         ("simulate", "x.nir", "--inputs", "x", "-o", "t.npz", "--backend", "gpu"),
         ("simulate", "x.nir", "--inputs", "x", "-o", "t.npz", "--steps", "few"),
         ("simulate", "x.nir", "--inputs", "x", "-o", "t.npz", "--deadline", "-1"),
         ("simulate", "x.nir", "--inputs", "x", "-o", "t.npz", "--deadline", "nan"),
         ("export", "run"),
+        ("simulate", "x.nir", "--inputs", "x", "--trace"),
         ("export", "run", "-o", "x", "--dt", "soon"),
-        ("report", "x.nir"),
+        ("report",),
+        ("run",),
+        ("completion", "tcsh"),
         ("report", "x.nir", "t.npz", "--format", "pdf"),
         ("train", "c.toml", "--data", "d"),
         ("demo", "--nope"),
         ("demo", "--runtime", "gpu"),
     ],
 )
-def test_bad_usage_exits_with_2_and_says_how_it_goes(run, here, argv) -> None:
+def test_bad_usage_exits_with_2_and_one_line(run, here, argv) -> None:
     done = run(*argv)
     assert (done.status, done.out) == (2, "")
-    assert done.err.startswith("usage: spikewright")
+    assert done.err.startswith("spikewright")
+    assert done.err.endswith(" --help)\n")
+    assert done.err.count("\n") == 1
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("simulat x", "no verb 'simulat'; did you mean 'simulate'?"),
+        ("sim x", "no verb 'sim'; did you mean 'simulate'?"),
+        ("Report x", "no verb 'Report'; did you mean 'report'?"),
+        ("simulate x --input x", None),  # the beginning of --inputs
+        ("simulate x --inptus x", "no option --inptus; did you mean '--inputs'?"),
+        ("simulate x --bakend=lava", "no option --bakend; did you mean '--backend'?"),
+        ("simulate x --inputs x --backend lavva", "did you mean 'lava'?"),
+        ("simulate x --inputs x --trace cuonts", "did you mean 'counts'?"),
+        ("export x -o y --dialect porteble", "did you mean 'portable'?"),
+        ("run x --force exprot", "did you mean 'export'?"),
+        ("completion fsih", "did you mean 'fish'?"),
+        ("simulate x --xyzzy", "no option --xyzzy ("),
+    ],
+)
+def test_a_slip_is_told_what_was_probably_meant(
+    run, here, line: str, meant: str | None
+) -> None:
+    done = run(*line.split())
+    if meant is None:
+        assert "x: no such file" in done.refusal()
+    else:
+        assert done.status == 2
+        assert meant in done.err
+
+
+def test_a_sentence_may_look_like_an_option(run, here, exported: Path) -> None:
+    text = "--good film"  # argparse takes words with a space as they are
+    assert run("simulate", exported, "--text", text, "-o", "t.npz").status == 0
+
+
+def test_names_are_suggested_where_only_the_verb_knows_them(
+    run, here, golden, inputs
+) -> None:
+    common = ("simulate", golden("ties"), "--inputs", inputs("ties"))
+    line = run(*common, "--keep", "inptu").refusal()
+    assert line.endswith("; did you mean 'input'?\n")
+    assert "did you mean 'loihi2'?" in run("profile", "lohi2").refusal()
+    (here / "c.toml").write_text("[distil]")
+    line = run("train", "c.toml", "--data", "d", "-o", "r").refusal()
+    assert line.endswith("; did you mean 'distill'?\n")
+    chip = ("check", golden("ties"), "--profile", "lohi2")
+    assert "did you mean 'loihi2'?" in run(*chip).refusal()
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -73,8 +130,19 @@ def test_the_version_is_the_package_s(run) -> None:
 
 def test_there_is_no_other_verb() -> None:
     assert "VERB" in build_parser().format_usage()
+    assert set(VERBS) == DESIGNED
     for verb in VERBS:
-        assert verb in build_parser().format_help()
+        assert f"    {verb}" in build_parser().format_help()
+
+
+def test_every_verb_has_examples_that_can_be_read(run) -> None:
+    for verb in VERBS:
+        lines = run(verb, "--help").out.splitlines()
+        shown = [each.strip() for each in lines if each.startswith("  spikewright ")]
+        assert shown, verb
+        for each in shown:
+            _, *words = shlex.split(each.partition(" > ")[0])
+            build_parser().parse_args(words)  # raises, if it is no command
 
 
 # --- errors --------------------------------------------------------------------------

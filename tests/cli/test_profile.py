@@ -26,12 +26,15 @@ def test_several_profiles_are_shown_in_order(run) -> None:
     assert "104.375 mW" in out
 
 
-def test_json_is_a_profile_or_a_list_of_them(run) -> None:
-    one = json.loads(run("profile", "odin", "--json").out)
+def test_json_has_profiles_whole_or_only_their_titles(run) -> None:
+    (one,) = json.loads(run("profile", "odin", "--json").out)["profiles"]
     assert one["power"]["per_hertz"]["unit"] == "W/Hz"
-    two = json.loads(run("profile", "odin", "xylo", "--json").out)
+    two = json.loads(run("profile", "odin", "xylo", "--json").out)["profiles"]
     assert [each["name"] for each in two] == ["odin", "xylo"]
     assert two[0] == one
+    every = json.loads(run("profile", "--json").out)["profiles"]
+    assert [each["name"] for each in every] == list(list_profiles())
+    assert set(every[0]) == {"name", "title"}
 
 
 def test_the_schema_and_the_page_are_those_of_the_checkout(run) -> None:

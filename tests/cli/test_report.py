@@ -131,6 +131,43 @@ def test_a_trace_that_does_not_say_where_it_is_from(
     assert message in run("report", network, trace, *TEACHER).refusal()
 
 
+def test_a_teacher_that_nobody_named_is_told(
+    run, body, network: Path, trace: Path
+) -> None:
+    done = run("report", network, trace, "--json")
+    assert (
+        done.err
+        == "no --tokens: the teacher reads 128\nno --teacher: beside bert-base\n"
+    )
+    named = ("--teacher", "bert-base", "--tokens", 128)
+    assert body(done.out) == body(run("report", network, trace, *named, "--json").out)
+
+
+def test_inputs_cost_what_their_trace_does(
+    run, body, network: Path, trace: Path, inputs
+) -> None:
+    kept = run("report", network, trace, *TEACHER, "--json")
+    made = run(
+        *("report", network, "--inputs", inputs("residual_bias")),
+        *(*TEACHER, "--json"),
+    )
+    assert body(made.out) == body(kept.out)
+    line = run("report", network).refusal()
+    assert "what is to run on it? give --inputs X.npy, or the trace.npz" in line
+
+
+def test_files_choose_their_format_by_their_names(
+    run, here, network: Path, trace: Path
+) -> None:
+    names = ("r.html", "r.json", "r.md", "r.csv", "r.txt")
+    options = [word for each in names for word in ("-o", each)]
+    done = run("report", network, trace, *TEACHER, *options)
+    assert (done.status, done.out) == (0, "")
+    begins = [(here / each).read_text()[:8] for each in names]
+    assert begins == ["<!doctyp", '{\n  "sch', "Student,", "figure,u", "Student,"]
+    assert "**Verdict**" in (here / "r.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -139,8 +176,6 @@ def test_a_trace_that_does_not_say_where_it_is_from(
             ("--teacher", "nope", "--tokens", "3"),
             "built in: bert-base-uncased, bert-base-cased",
         ),
-        (("--tokens", "3"), "--teacher: needed for a network without a card"),
-        (("--teacher", "bert-base"), "--tokens: needed, the trace does not say"),
         (("--teacher", "bert-base", "--tokens", "0"), "--tokens 0: must be 1 or more"),
         (("--teacher", "bert-base", "--tokens", "-2"), "--tokens -2: must be 1 or mo"),
     ],
@@ -157,12 +192,14 @@ def test_options_that_it_refuses(
 def test_the_shipped_profiles_are_listed(run) -> None:
     listed = run("profile").out
     assert "loihi1" in listed
-    assert {"cmos45", "loihi1"} <= set(json.loads(run("profile", "--json").out))
+    found = json.loads(run("profile", "--json").out)["profiles"]
+    assert {"cmos45", "loihi1"} <= {each["name"] for each in found}
 
 
 def test_a_profile_shows_its_sources(run) -> None:
     assert "Davies" in run("profile", "loihi1").out
-    assert json.loads(run("profile", "loihi1", "--json").out)["name"] == "loihi1"
+    (found,) = json.loads(run("profile", "loihi1", "--json").out)["profiles"]
+    assert found["name"] == "loihi1"
 
 
 def test_a_profile_file_is_shown_and_checked(run, here) -> None:

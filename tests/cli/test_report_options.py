@@ -335,32 +335,35 @@ def test_the_schema_is_printed(run) -> None:
 
 
 def test_sentences_cost_what_their_trace_does(
-    run, here, exported: Path, sentences: Path
+    run, here, body, exported: Path, sentences: Path
 ) -> None:
     texts = [word for each in SENTENCES for word in ("--text", each)]
     run("simulate", exported, *texts, "-o", "t.npz")
-    kept = json.loads(run("report", exported, "t.npz", "--json").out)
-    made = json.loads(run("report", exported, "--text", sentences, "--json").out)
-    assert made == kept
+    kept = run("report", exported, "t.npz", "--json").out
+    made = run("report", exported, "--text", sentences, "--json").out
+    assert body(made) == body(kept)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_the_batch_changes_no_count(
-    run, here, exported: Path, sentences: Path, batch: int, monkeypatch
+    run, here, body, exported: Path, sentences: Path, batch: int, monkeypatch
 ) -> None:
     usual = run("report", exported, "--text", sentences, "--json").out
     monkeypatch.setattr(
         "spikewright.cli.report_runs.chunk_size", lambda graph, steps: 2
     )
     options = ("--text", sentences, "--batch", batch, "--json")
-    assert run("report", exported, *options).out == usual
+    assert body(run("report", exported, *options).out) == body(usual)
 
 
-def test_sentences_as_json_lines(run, here, exported: Path, sentences: Path) -> None:
+def test_sentences_as_json_lines(
+    run, here, body, exported: Path, sentences: Path
+) -> None:
     rows = (json.dumps({"text": each, "label": 1}) for each in SENTENCES)
     (here / "s.jsonl").write_text("\n".join(rows))
     found = run("report", exported, "--text", "s.jsonl", "--json").out
-    assert found == run("report", exported, "--text", sentences, "--json").out
+    usual = run("report", exported, "--text", sentences, "--json").out
+    assert body(found) == body(usual)
 
 
 def test_a_set_is_priced_on_every_profile(
@@ -375,14 +378,43 @@ def test_a_set_is_priced_on_every_profile(
     assert document["samples"] == len(SENTENCES)
 
 
-def test_a_byte_order_mark_is_no_word(run, here, exported: Path) -> None:
+def test_a_byte_order_mark_is_no_word(run, here, body, exported: Path) -> None:
     (here / "plain.txt").write_text("good\n", encoding="utf-8")
     (here / "marked.txt").write_text("good\n", encoding="utf-8-sig")
     plain, marked = (
         run("report", exported, "--text", each, "--json").out
         for each in ("plain.txt", "marked.txt")
     )
-    assert marked == plain
+    assert body(marked) == body(plain)
+
+
+def test_a_student_alone_reads_the_sentences_of_the_demo(
+    run, here, body, exported: Path
+) -> None:
+    done = run("report", exported, "--json")
+    assert done.err.startswith("no trace and no --text: 3 sentences of the demo\n")
+    (here / "s.txt").write_text(
+        "the acting is superb and the story moves you\n"
+        "a tedious film that never finds its way\n"
+        "not a bad film , but hardly a good one\n"
+    )
+    given = run("report", exported, "--text", "s.txt", "--json")
+    assert body(done.out) == body(given.out)
+
+
+def test_a_lowered_student_knows_its_words_by_its_folder(
+    run, here, body, exported: Path, sentences: Path
+) -> None:
+    run("lower", exported, "-o", "low.npz")
+    usual = body(run("report", exported, "--text", sentences, "--json").out)
+    beside = ("--student", exported)
+    found = run("report", "low.npz", *beside, "--text", sentences, "--json")
+    assert body(found.out) == usual
+    texts = [word for each in SENTENCES for word in ("--text", each)]
+    run("simulate", "low.npz", *beside, *texts, "-o", "t.npz")
+    assert body(run("report", "low.npz", "t.npz", *beside, "--json").out) == usual
+    line = run("report", exported, "t.npz", *beside).refusal()
+    assert "only with a lowered .npz" in line
 
 
 def test_a_checkpoint_is_no_deployment(
@@ -494,10 +526,10 @@ def test_a_file_is_a_teacher_too(run, report, onnx_file: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ((), "nothing to report; give FILE and trace.npz, FOLDER and --text, or"),
-        (("x.nir",), "give either a trace.npz or --text with a network"),
-        (("x.nir", "t.npz", "--text", "x"), "give either a trace.npz or --text"),
-        (("--teacher", "b", "--text", "x"), "--text needs a deployment folder"),
+        ((), "nothing to report; give FILE and trace.npz, FILE and --inputs, FOLDER"),
+        (("x.nir", "t.npz", "--text", "x"), "give one of trace.npz, --text and"),
+        (("x.nir", "--inputs", "x", "--text", "x"), "give one of trace.npz, --text"),
+        (("--teacher", "b", "--text", "x"), "--text and --inputs need a network"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_bad_usage(
@@ -511,7 +543,6 @@ def test_arguments_that_do_not_go_together_are_bad_usage(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--teacher", "bert-base"), "--tokens: needed, how many tokens the teacher"),
         (("--teacher", "bert-base", "--tokens", 0), "--tokens 0: must be 1 or more"),
         (("--teacher", "nope", "--tokens", 3), "built in: bert-base-uncased"),
     ],
@@ -525,8 +556,9 @@ def test_a_teacher_alone_that_cannot_be_counted(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--batch", 2), "--batch: only with --text"),
-        (("--workers", 2), "--workers: only with --text"),
+        (("--batch", 2), "--batch: nothing is simulated; leave it out"),
+        (("--workers", 2), "--workers: nothing is simulated; leave it out"),
+        (("--dt", 1), "--dt: the trace says its time step; leave it out"),
         (("--weight-reuse", "x"), "--weight-reuse x: must be a number"),
         (("--weight-reuse", "1/2"), "--weight-reuse 1/2: must be 1 or more"),
         (("--teacher-weight-reuse", 0), "--teacher-weight-reuse 0: must be 1 or more"),

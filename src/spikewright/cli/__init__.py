@@ -6,21 +6,30 @@ import os
 import sys
 from collections.abc import Sequence
 
+from spikewright.cli.argument_parser import UsageError
 from spikewright.cli.parser import build_parser
 from spikewright.errors import SpikewrightError
 
 __all__ = ["main"]
 
+USAGE = 2
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb; 0 done, 1 the user can fix it, 2 bad usage (argparse exits)."""
-    args = build_parser().parse_args(argv)
+    """Run one verb; 0 done, 1 the user can fix it, 2 bad usage."""
+    try:
+        args = build_parser().parse_args(argv)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return USAGE
     try:
         status: int = args.run(args)
         sys.stdout.flush()
+    except UsageError as error:  # found between options, not in one
+        print(error, file=sys.stderr)
+        return USAGE
     except KeyboardInterrupt:
         return _fail(args.verb, "interrupted", INTERRUPTED)
     except BrokenPipeError:  # `| head` has read enough

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from pathlib import Path
 
 from spikewright.cli.common_arguments import STUDENT_DT_S
+from spikewright.cli.documents import print_document
 from spikewright.cli.lowering import (
     LOWERED,
     Network,
@@ -15,6 +15,7 @@ from spikewright.cli.lowering import (
     read_network,
 )
 from spikewright.cli.progress import hush_libraries
+from spikewright.cli.screen import show
 from spikewright.errors import GraphError, InputError
 from spikewright.export.nir_check import read_nested
 from spikewright.export.tools import tool_verdicts
@@ -45,9 +46,9 @@ def run_check(args: Namespace) -> int:
         return _refuse(str(error), tools, args)
     checks = [check_placement(graph, each) for each in chips]
     if args.json:
-        _print_json([check_dict(each) for each in checks], tools)
+        _print_json(args, [check_dict(each) for each in checks], tools)
     else:
-        print("\n\n\n".join([*map(describe_check, checks), *_told(tools)]))
+        show("\n\n\n".join([*map(describe_check, checks), *_told(tools)]))
     return 0 if all(each.fits for each in checks) else 1
 
 
@@ -63,16 +64,18 @@ def _refuse(reason: str, tools: tuple[ToolVerdict, ...], args: Namespace) -> int
     """Report a network that does not become integers: on no chip does it fit."""
     violation = {"kind": "lowering", "where": str(args.file), "got": reason}
     if args.json:
-        _print_json([{"fits": False, "violations": [violation]}], tools)
+        _print_json(args, [{"fits": False, "violations": [violation]}], tools)
     else:
         fault = f"does not fit: it cannot be lowered to Loihi's integers\n\n- {reason}"
-        print("\n\n\n".join([fault, *_told(tools)]))
+        show("\n\n\n".join([fault, *_told(tools)]))
     return 1
 
 
-def _print_json(chips: list[dict[str, object]], tools: tuple[ToolVerdict, ...]) -> None:
-    document = {"chips": chips, "tools": [verdict_dict(each) for each in tools]}
-    print(json.dumps(document, indent=2))
+def _print_json(
+    args: Namespace, chips: list[dict[str, object]], tools: tuple[ToolVerdict, ...]
+) -> None:
+    judged = [verdict_dict(each) for each in tools]
+    print_document(args, {"chips": chips, "tools": judged})
 
 
 def _told(tools: tuple[ToolVerdict, ...]) -> list[str]:
@@ -102,9 +105,7 @@ def _dt_s(args: Namespace) -> float:
 def _read_student(checkpoint: Path, dt_s: float) -> Network:
     """Read a checkpoint, for the longest sentence that it takes; needs torch."""
     hush_libraries()
-    from spikewright.train.load import load_student
-    from spikewright.train.to_graph import student_graph
+    from spikewright.train.checkpoint_graph import checkpoint_graph
 
-    student = load_student(checkpoint)
-    tokens = student.config.max_tokens
-    return Network(student_graph(student, tokens=tokens, dt_s=dt_s), dt_s, None)
+    graph, _ = checkpoint_graph(checkpoint, tokens=None, dt_s=dt_s)
+    return Network(graph, dt_s, None)

@@ -21,6 +21,17 @@ def add_network(verb: ArgumentParser) -> None:
     )
 
 
+def add_student(verb: ArgumentParser) -> None:
+    """Add the deployment folder behind a lowered file."""
+    verb.add_argument(
+        "--student",
+        type=Path,
+        metavar="FOLDER",
+        help="of a lowered .npz: the deployment folder that it was lowered from, which "
+        "knows its words and its teacher",
+    )
+
+
 def add_dt(verb: ArgumentParser) -> None:
     """Add the time step of a network."""
     verb.add_argument(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
 
+from spikewright.cli.documents import print_document
+from spikewright.cli.screen import show
 from spikewright.errors import BackendMissingError, InputError
 from spikewright.export.netx_io import (
     read_netx,
@@ -34,7 +35,10 @@ def run_convert(args: Namespace) -> int:
         )
     check_place(args.output)
     summary = {"output": str(args.output), **_ROUTES[ends](args)}
-    print(json.dumps(summary) if args.json else _lines(summary))
+    if args.json:
+        print_document(args, summary)
+    else:
+        show(_lines(summary))
     return 0
 
 

@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewright.cli.common_arguments import STUDENT_DT_S
+from spikewright.cli.documents import print_document
 from spikewright.cli.export import export_student
 from spikewright.cli.pricing import price_trace
 from spikewright.cli.progress import progress, say
-from spikewright.cli.texts import encode_and_tell
+from spikewright.cli.screen import Table, is_rich, show, show_document
+from spikewright.cli.texts import SENTENCES, encode_and_tell
 from spikewright.export.deployment import Deployment, read_deployment
 from spikewright.export.encoder import parse_tokenizer, token_ids
 from spikewright.export.lower import lower
@@ -34,11 +36,8 @@ from spikewright.train.answer import float_logits
 from spikewright.train.load import load_student, read_json, shipped_student
 from spikewright.train.student import ChipStudent
 
-SENTENCES = (
-    "the acting is superb and the story moves you",
-    "a tedious film that never finds its way",
-    "not a bad film , but hardly a good one",
-)
+_WIDE = len("on the chip (integers)")
+"""both answers get as much room"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +81,9 @@ def run_demo(args: Namespace) -> int:
         with tempfile.TemporaryDirectory(prefix="spikewright-demo-") as folder:
             road = _travel(args, texts, Path(folder) / "deployment", clock)
     if args.json:
-        print(json.dumps(_document(road, clock), indent=2))
+        print_document(args, _document(road, clock))
     else:
-        print("\n".join(_lines(road)))
+        _show(road)
     return 0 if road.comparison.is_equal else 1
 
 
@@ -97,13 +96,13 @@ def _travel(
     with clock.time("lower to Loihi's integers"):
         graph = lower(deployment.graph, dt_s=STUDENT_DT_S).graph
     with clock.time(f"run on Lava ({args.runtime} runtime)"):
-        with progress(len(texts), "lava") as show:
+        with progress(len(texts), "lava") as advance:
             lava = run(
                 graph,
                 encoded.inputs,
                 backend="lava",
                 lava=_lava(args),
-                on_samples=show,
+                on_samples=advance,
             )
     with clock.time("run in the integer simulator"):
         integer = run(graph, encoded.inputs, backend="integer")
@@ -171,7 +170,15 @@ def _document(road: _Road, clock: _Clock) -> dict[str, Any]:
     }
 
 
-def _lines(road: _Road) -> list[str]:
+def _show(road: _Road) -> None:
+    show(*_summary(road), _answer_table(road), "")
+    if is_rich():
+        show_document(road.report.document)
+    else:
+        print(road.report.to_table())
+
+
+def _summary(road: _Road) -> list[str]:
     same = road.comparison
     verdict = "identical" if same.is_equal else f"DIFFERENT, first at {same.first}"
     synapses = sum(isinstance(each, SYNAPSES) for each in road.graph.nodes.values())
@@ -181,21 +188,19 @@ def _lines(road: _Road) -> list[str]:
         f"Lava and the integer simulator: {verdict}; {same.compared:,} entries "
         f"compared, {same.spikes:,} of them spikes, {same.mismatches} mismatches",
         "",
-        *_answer_lines(road),
-        "",
-        road.report.to_table(),
     ]
 
 
-def _answer_lines(road: _Road) -> list[str]:
-    lines = [f"{'on the chip (integers)':<24}{'snnTorch (float)':<24}sentence"]
+def _answer_table(road: _Road) -> Table:
+    rows = []
     for answer in _answers(road):
         chip = f"{answer['label']} {_margin(answer['logits'])}"
         float_ = f"{answer['float_label']} {_margin(answer['float_logits'])}"
         cut = answer["tokens_cut"]
         note = f" (the last {cut} tokens did not fit)" if cut else ""
-        lines.append(f"{chip:<24}{float_:<24}{answer['text'][:60]}{note}")
-    return lines
+        rows.append((chip, float_.ljust(_WIDE), f"{answer['text'][:60]}{note}"))
+    head = ("on the chip (integers)", "snnTorch (float)".ljust(_WIDE), "sentence")
+    return Table(head, rows, left=(0, 1, 2))
 
 
 def _margin(logits: Sequence[float]) -> str:

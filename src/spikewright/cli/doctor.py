@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 from argparse import Namespace
 
+from spikewright.cli.documents import print_document
+from spikewright.cli.screen import Table, show
 from spikewright.simulate.lava_backend.doctor import RUNTIMES, doctor
 
 PACKAGES = (
@@ -30,10 +31,10 @@ def run_doctor(args: Namespace) -> int:
     }
     found |= doctor()
     if args.json:
-        print(json.dumps(found, indent=2))
+        print_document(args, {"found": found})
     else:
-        width = max(map(len, found))
-        print("\n".join(f"{name:<{width}}  {value}" for name, value in found.items()))
+        rows = list(found.items())
+        show(Table(("what", "found"), rows, left=(0, 1), has_plain_head=False))
     return 0 if all(found.get(f"{each} runtime") == "ok" for each in RUNTIMES) else 1
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from spikewright.cli.common_arguments import STUDENT_DT_S
+from spikewright.cli.documents import print_document
+from spikewright.cli.screen import show
 from spikewright.errors import InputError
 from spikewright.export.deployment import write_deployment
 from spikewright.export.encoder import EncoderTables
 from spikewright.export.nir_io import write_nir
 from spikewright.graph import Graph
+from spikewright.train.checkpoint_graph import checkpoint_graph, is_spikebert
 from spikewright.train.load import encoder_tables, load_student, read_json
 from spikewright.train.student import ChipStudent
 from spikewright.train.to_graph import student_graph
@@ -22,12 +25,13 @@ def run_export(args: Namespace) -> int:
     """Write the network, and all that the host needs unless only a .nir is wanted."""
     checkpoint = Path(args.target)
     dt_s = STUDENT_DT_S if args.dt is None else args.dt
-    student = load_student(checkpoint)
-    tokens = student.config.max_tokens if args.tokens is None else args.tokens
     if args.output.suffix == ".nir":
-        graph = student_graph(student, tokens=tokens, dt_s=dt_s)
+        graph, tokens = checkpoint_graph(checkpoint, tokens=args.tokens, dt_s=dt_s)
         write_nir(graph, args.output, dt_s=dt_s)
     else:
+        _refuse_spikebert(checkpoint, args.output)
+        student = load_student(checkpoint)
+        tokens = student.config.max_tokens if args.tokens is None else args.tokens
         graph = export_student(
             student, checkpoint, args.output, tokens=tokens, dt_s=dt_s
         )
@@ -38,8 +42,21 @@ def run_export(args: Namespace) -> int:
         "tokens": tokens,
         "dt_s": dt_s,
     }
-    print(json.dumps(summary) if args.json else _sentence(summary))
+    if args.json:
+        print_document(args, summary)
+    else:
+        show(_sentence(summary))
     return 0
+
+
+def _refuse_spikebert(checkpoint: Path, output: Path) -> None:
+    if is_spikebert(checkpoint):
+        raise InputError(
+            f"{output}: a SpikeBERT adds its words and places as real numbers before "
+            "their signs become spikes, and a deployment folder holds signs only; "
+            f"export {output}.nir, and encode sentences by "
+            "spikewright.train.spikebert_graph.spikebert_inputs"
+        )
 
 
 def _sentence(summary: dict[str, Any]) -> str:

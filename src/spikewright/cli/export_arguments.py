@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from spikewright.cli.progress import hush_libraries
 from spikewright.errors import BackendMissingError, InputError
 
-_EXAMPLES = """\
-examples:
-  spikewright export runs/sst2 -o student
-  spikewright export my_net.py:make_net --sample sample.npy --dt 1e-3 -o net.nir
-  spikewright export my_net.py:make_net --weights net.safetensors --sample sample.npy
-                     --dt 1e-3 --dialect portable -o net.nir
-"""
 _OF_STUDENTS = ("tokens",)
 _OF_MODULES = ("sample", "weights", "dialect", "seed", "outputs", "no_verify")
 
@@ -28,13 +21,13 @@ def add_export(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPar
         "module into NIR",
         description="Turn a student checkpoint into a deployment folder, or any "
         "snnTorch module into a .nir file that is proven to fire alike.",
-        epilog=_EXAMPLES,
-        formatter_class=RawDescriptionHelpFormatter,
     )
     verb.add_argument(
         "target",
+        nargs="?",
         metavar="CHECKPOINT|FILE.py:NAME|MODULE:NAME",
-        help="a student's folder; or an nn.Module, or what makes one: its code is run",
+        help="a student's folder; or an nn.Module, or what makes one: its code is run; "
+        "default: the shipped student",
     )
     verb.add_argument(
         "-o",
@@ -90,6 +83,8 @@ def _add_module(group: argparse._ArgumentGroup) -> None:
 def _run(args: Namespace) -> int:
     """Tell a checkpoint from a module; load only what that needs."""
     hush_libraries()
+    if args.target is None:
+        args.target = _shipped()
     if ":" not in args.target or Path(args.target).is_dir():
         _check_is_checkpoint(args)
         from spikewright.cli.export import run_export
@@ -103,6 +98,12 @@ def _run(args: Namespace) -> int:
             f"{error.name} is not installed; run: pip install 'spikewright[train]'"
         ) from error
     return run_export_module(args)
+
+
+def _shipped() -> str:
+    from spikewright.train.load import shipped_student
+
+    return str(shipped_student())
 
 
 def _check_is_checkpoint(args: Namespace) -> None:

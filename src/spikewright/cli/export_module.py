@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from dataclasses import asdict
 from typing import Any
 
+from spikewright.cli.documents import print_document
 from spikewright.cli.lowering import check_outputs
 from spikewright.cli.progress import progress
+from spikewright.cli.screen import show
 from spikewright.errors import InputError
 from spikewright.export.from_snntorch import STAGES, ProvenGraph, export_proven
 from spikewright.export.nir_io import write_nir
@@ -33,7 +34,10 @@ def run_export_module(args: Namespace) -> int:
         made = _export(args, target)
     write_nir(made.graph, args.output, dt_s=args.dt)
     summary = _summary(args, made)
-    print(json.dumps(summary) if args.json else _lines(summary))
+    if args.json:
+        print_document(args, summary)
+    else:
+        show(_lines(summary))
     return 0
 
 
@@ -56,7 +60,7 @@ def _check(args: Namespace, target: Target) -> None:
 
 
 def _export(args: Namespace, target: Target) -> ProvenGraph:
-    with progress(len(STAGES), "export", unit="stage") as show:
+    with progress(len(STAGES), "export", unit="stage") as advance:
         module = load_module(target, seed=args.seed or 0)
         if args.weights is not None:
             load_weights(module, args.weights)
@@ -67,9 +71,9 @@ def _export(args: Namespace, target: Target) -> ProvenGraph:
             dialect=args.dialect or "chip",
             verify=not args.no_verify,
             outputs=_outputs(args.outputs),
-            on_stage=lambda stage: show(STAGES.index(stage)),
+            on_stage=lambda stage: advance(STAGES.index(stage)),
         )
-        show(len(STAGES))
+        advance(len(STAGES))
     return made
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from spikewright.cli.documents import document, print_document
 from spikewright.cli.lowering import (
     Network,
     check_outputs,
@@ -20,8 +20,9 @@ from spikewright.cli.quantizing import (
     as_document,
     choices_of,
     quantize_network,
-    table_of,
+    tables_of,
 )
+from spikewright.cli.screen import Table, show
 from spikewright.export.lower import Lowering, lower
 from spikewright.export.rounding import Quantization
 from spikewright.files import cannot_write, write_graph, write_json
@@ -75,19 +76,24 @@ def run_lower(args: Namespace) -> int:
     if args.dump is not None:
         _make(args.dump)
     lowering, report = _lower(args, network, choices, watch)
-    write_graph(lowering.graph, args.output)
-    if args.report is not None:
-        write_json(args.report, report)
+    if args.output is not None:
+        write_graph(lowering.graph, args.output)
+    if args.report is not None and report is not None:
+        write_json(args.report, document(args, report))
     summary = {
-        "output": str(args.output),
+        "output": None if args.output is None else str(args.output),
         "stage": lowering.graph.stage.name,
         "nodes": len(lowering.graph.nodes),
         "arrival": dict(lowering.graph.arrival),
-        "passes": {each.name: round(each.seconds, 4) for each in lowering.log},
+        "passes": [each.name for each in lowering.log],
         "verified": {name: _agreement(each) for name, each in watch.found.items()},
         "quantization": report,
+        "seconds": {each.name: round(each.seconds, 4) for each in lowering.log},
     }
-    print(json.dumps(summary, indent=2) if args.json else _lines(summary))
+    if args.json:
+        print_document(args, summary)
+    else:
+        _show(summary)
     return _judge(watch.found)
 
 
@@ -132,14 +138,23 @@ def _agreement(same: Comparison) -> dict[str, object]:
     }
 
 
-def _lines(summary: dict[str, Any]) -> str:
-    lines = []
-    for name, seconds in summary["passes"].items():
-        line = f"{name:<18} {seconds:8.3f} s"
-        if checked := summary["verified"].get(name):
-            line += "  {mismatches} of {compared} spikes differ".format(**checked)
-            line += f", first at {checked['first']}" if checked["first"] else ""
-        lines.append(line)
-    if summary["quantization"] is not None:
-        lines += table_of(summary["quantization"])
-    return "\n".join([*lines, "{stage}, {nodes} nodes -> {output}".format(**summary)])
+def _show(summary: dict[str, Any]) -> None:
+    head, rows = ("pass", "seconds", "verified"), []
+    for name, seconds in summary["seconds"].items():
+        rows.append(
+            (name, f"{seconds:8.3f} s", _verified(summary["verified"].get(name)))
+        )
+    quantization = summary["quantization"]
+    to = "not written, for want of -o" if summary["output"] is None else "-> {output}"
+    show(
+        Table(head, rows, left=(0, 2), has_plain_head=False),
+        *([] if quantization is None else tables_of(quantization)),
+        f"{{stage}}, {{nodes}} nodes {to}".format(**summary),
+    )
+
+
+def _verified(checked: Mapping[str, Any] | None) -> str:
+    if not checked:
+        return ""
+    line = "{mismatches} of {compared} spikes differ".format(**checked)
+    return line + (f", first at {checked['first']}" if checked["first"] else "")

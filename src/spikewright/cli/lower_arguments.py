@@ -18,9 +18,31 @@ def add_lower(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPars
         return run_lower(args)
 
     verb = verbs.add_parser("lower", help="lower a NIR graph, pass by pass")
-    verb.add_argument("file", type=Path, metavar="FILE.nir|FOLDER")
+    _add_graph(verb)
+    _add_quantization(verb)
     verb.add_argument(
-        "--to", choices=("discrete", "timed", "quantized"), default="quantized"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="lowered.npz",
+        help="write the graph; without, it is only told what became of it",
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _add_graph(verb: ArgumentParser) -> None:
+    verb.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE.nir|FOLDER",
+        help="a network, or a deployment folder",
+    )
+    verb.add_argument(
+        "--to",
+        choices=("discrete", "timed", "quantized"),
+        default="quantized",
+        help="steps of time, chip time, or its integers (default)",
     )
     add_dt(verb)
     verb.add_argument(
@@ -37,10 +59,6 @@ def add_lower(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPars
         help="simulate before and after each pass and count the spikes that differ; "
         "exit 1 if a pass that rounds nothing changes any",
     )
-    _add_quantization(verb)
-    verb.add_argument("-o", "--output", type=Path, required=True, metavar="lowered.npz")
-    verb.set_defaults(run=run)
-    return verb
 
 
 def _add_quantization(verb: ArgumentParser) -> None:

@@ -116,6 +116,31 @@ def read_lowered(path: Path, stage: Stage, *, dt_s: float | None = None) -> Grap
     return graph
 
 
+def read_student(folder: Path, graph: Graph) -> Deployment:
+    """Read the deployment folder that a lowered graph was made of.
+
+    Raises:
+        InputError: the folder is unreadable, or its network takes other inputs.
+    """
+    deployment = read_deployment(folder)
+    takes = {name: each.shape for name, each in deployment.graph.inputs.items()}
+    given = {name: each.shape for name, each in graph.inputs.items()}
+    if takes != given:
+        raise InputError(
+            f"--student {folder}: its network takes {takes}, the lowered one {given}; "
+            "give the folder that it was lowered from"
+        )
+    return deployment
+
+
+def refuse_student(folder: Path | None, file: Path) -> None:
+    """Raise `InputError` if a folder is named beside a network that is not lowered."""
+    if folder is not None:
+        raise InputError(
+            f"--student {folder}: only with a lowered {LOWERED}; {file} needs none"
+        )
+
+
 def check_dt_s(path: Path, graph: Graph, dt_s: float | None) -> None:
     """Raise `InputError` if the user names another time step than a lowered graph's."""
     if dt_s not in (None, graph.dt_s):

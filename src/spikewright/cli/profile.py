@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 
+from spikewright.cli.documents import print_document
+from spikewright.cli.screen import Table, show
 from spikewright.errors import InputError
 from spikewright.hardware_profiles.describe import describe_profile, profile_dict
 from spikewright.hardware_profiles.profile import (
@@ -33,21 +34,20 @@ def run_profile(args: Namespace) -> int:
         print(schema_text(), end="")
     elif args.markdown:
         print(profiles_markdown(profiles), end="")
-    elif not args.names:
-        print(_list(profiles, as_json=args.json))
     elif args.json:
-        shown = [profile_dict(each) for each in profiles]
-        print(json.dumps(shown[0] if len(shown) == 1 else shown, indent=2))
+        shown = [profile_dict(each) for each in profiles] if args.names else None
+        listed = [{"name": each.name, "title": each.title} for each in profiles]
+        print_document(args, {"profiles": shown or listed})
+    elif not args.names:
+        _list(profiles)
     else:
-        print("\n\n".join(describe_profile(each) for each in profiles))
+        show("\n\n".join(describe_profile(each) for each in profiles))
     return 0
 
 
-def _list(profiles: list[HardwareProfile], *, as_json: bool) -> str:
-    if as_json:
-        return json.dumps({each.name: each.title for each in profiles}, indent=2)
-    width = max(len(each.name) for each in profiles)
-    lines = [f"{each.name:<{width}}  {each.title}" for each in profiles]
-    return "\n".join(
-        [*lines, f"no profile, `profile NAME` says why: {', '.join(ABSENT)}"]
+def _list(profiles: list[HardwareProfile]) -> None:
+    rows = [(each.name, each.title) for each in profiles]
+    show(
+        Table(("profile", "what it is"), rows, left=(0, 1), has_plain_head=False),
+        f"no profile, `profile NAME` says why: {', '.join(ABSENT)}",
     )

@@ -17,7 +17,9 @@ def add_profile(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPa
     verb = verbs.add_parser(
         "profile", help="list hardware profiles, or show some with all their sources"
     )
-    verb.add_argument("names", nargs="*", metavar="NAME|FILE.toml")
+    verb.add_argument(
+        "names", nargs="*", metavar="NAME|FILE.toml", help="default: a list of all"
+    )
     form = verb.add_mutually_exclusive_group()
     form.add_argument(
         "--markdown",

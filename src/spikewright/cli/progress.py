@@ -7,20 +7,41 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tqdm import tqdm
-
 
 @contextmanager
 def progress(
     total: int, label: str, *, unit: str = "sample"
 ) -> Iterator[Callable[[int], None]]:
     """Yield a function that takes the number of finished samples, or other units."""
-    with tqdm(total=total, desc=label, file=sys.stderr, disable=None, unit=unit) as bar:
+    if not is_drawable(sys.stderr.isatty()):
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeElapsedColumn as Elapsed
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *(*columns, TextColumn(f"{unit}s"), Elapsed()),
+        console=Console(stderr=True),
+        auto_refresh=False,  # which would be a thread; simulators may fork
+        transient=True,
+    ) as bar:
+        task = bar.add_task(label, total=total)
 
         def show(done: int) -> None:
-            bar.update(done - bar.n)
+            bar.update(task, completed=done, refresh=True)
 
+        show(0)
         yield show
+
+
+def is_drawable(is_terminal: bool) -> bool:
+    """Say whether a stream takes more than lines: a terminal that can move its cursor.
+
+    Colors are another matter: rich leaves them out where NO_COLOR is set.
+    """
+    return is_terminal and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
 
 def say(line: str) -> None:

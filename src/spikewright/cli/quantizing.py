@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from spikewright.cli.lowering import Network
+from spikewright.cli.screen import Table
 from spikewright.errors import InputError
 from spikewright.export.lower import Lowering, lower
 from spikewright.export.quantize_report import QuantizationReport, quantization_report
@@ -132,12 +133,12 @@ def as_document(done: Quantized) -> dict[str, Any]:
     }
 
 
-def table_of(document: Mapping[str, Any]) -> list[str]:
-    """Return the report as lines, a population or projection each."""
-    rows: list[tuple[str, ...]] = [POPULATION_HEAD]
+def tables_of(document: Mapping[str, Any]) -> tuple[Table, Table]:
+    """Return the report as tables of populations and of projections."""
+    populations: list[tuple[str, ...]] = []
     for name, each in document["populations"].items():
         threshold = each["threshold"]
-        rows.append(
+        populations.append(
             (
                 name,
                 f"{each['scale']:g}",
@@ -147,10 +148,9 @@ def table_of(document: Mapping[str, Any]) -> list[str]:
                 _agreed(each["agreement"]),
             )
         )
-    lines = _aligned(rows)
-    rows = [PROJECTION_HEAD]
+    projections: list[tuple[str, ...]] = []
     for name, each in document["projections"].items():
-        rows.append(
+        projections.append(
             (
                 name,
                 str(each["weights"]),
@@ -161,7 +161,7 @@ def table_of(document: Mapping[str, Any]) -> list[str]:
                 f"{each['gain_bits_lost']:.1f}",
             )
         )
-    return [*lines, *_aligned(rows)]
+    return Table(POPULATION_HEAD, populations), Table(PROJECTION_HEAD, projections)
 
 
 POPULATION_HEAD = (
@@ -182,15 +182,3 @@ def _bits(room: Mapping[str, float | None] | None) -> str:
 
 def _agreed(same: Mapping[str, Any] | None) -> str:
     return "" if same is None else "{mismatches} of {compared}".format(**same)
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Return rows as lines: the first column left, the others right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -2,77 +2,123 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
+from spikewright.cli.documents import origin
 from spikewright.cli.lowering import check_outputs
 from spikewright.cli.pricing import SPECIAL_TOKENS, card_baselines, embedding_bits
-from spikewright.cli.report_runs import Runs, texts_runs, trace_runs
+from spikewright.cli.progress import say
+from spikewright.cli.report_pictures import Onlooker
+from spikewright.cli.report_runs import Runs, find_runs, refuse_foreign_options
 from spikewright.cli.report_wanted import read_wanted
+from spikewright.cli.screen import is_rich, show_document
 from spikewright.errors import InputError
 from spikewright.export.teacher_work import ONNX, teacher_baselines
 from spikewright.files import whole_file
 from spikewright.hardware_profiles.baselines import Baseline
 from spikewright.hardware_profiles.report_schema import schema_text
 from spikewright.hardware_profiles.report_traces import report_traces
-from spikewright.hardware_profiles.reports import Report
+from spikewright.hardware_profiles.reports import Format, Report
 from spikewright.hardware_profiles.run_report import Wanted
 from spikewright.hardware_profiles.teacher import find_teacher
 from spikewright.hardware_profiles.teacher_report import report_teacher
+from spikewright.plots.style import load_matplotlib
 
 ALONE = "fp32"
 """format of a teacher that is priced alone: as its weights are published"""
+TEACHER, TOKENS = "bert-base", 128
+"""what papers compare with, if nothing else is asked for; it is told"""
+_SUFFIXES: Mapping[str, Format] = MappingProxyType(
+    {".html": "html", ".json": "json", ".md": "markdown", ".csv": "csv"}
+)
 
 
 def run_report(args: Namespace) -> int:
     """Print or write the report in the wanted format."""
+    outputs: list[Path] = args.output or []
     if args.schema:
-        _put(schema_text(), args.output)
+        _put(schema_text(), outputs)
         return 0
-    inputs = (args.file, args.trace, args.text)
-    check_outputs([args.output], inputs)
-    _refuse_foreign_options(args)
+    if args.show is not None and not _is_page(args):
+        raise InputError("--show: only a page shows a sample; add -o FILE.html")
+    check_outputs(outputs, (args.file, args.trace, args.text, args.inputs))
+    refuse_foreign_options(args)
+    if _is_page(args):
+        load_matplotlib()
     wanted = read_wanted(args)
     report = _report_alone(args, wanted) if args.file is None else _run(args, wanted)
     if args.strict:
         report.refuse_gaps()
-    _put(_text(report, args), args.output)
+    if not outputs:
+        _tell(report, args)
+    for output in outputs:
+        _put(_text(report, args, _form_of(args, output)), [output])
     return 0
 
 
-def _refuse_foreign_options(args: Namespace) -> None:
-    for name in ("batch", "workers"):
-        if getattr(args, name) is not None and args.text is None:
-            raise InputError(f"--{name}: only with --text; leave it out")
+def _tell(report: Report, args: Namespace) -> None:
+    form = _form_of(args, None)
+    if form == "table" and args.explain is None and is_rich():
+        show_document(report.document)
+    else:
+        _put(_text(report, args, form), [])
 
 
-def _text(report: Report, args: Namespace) -> str:
+def _form_of(args: Namespace, output: Path | None) -> Format:
+    """Return the format that is asked for, or that the name of a file ends in."""
+    if args.json:
+        return "json"
+    if args.format is not None:
+        chosen: Format = args.format
+        return chosen
+    return _SUFFIXES.get("" if output is None else output.suffix, "table")
+
+
+def _text(report: Report, args: Namespace, form: Format) -> str:
     if args.explain is not None:
         return report.explain(args.explain)
-    return report.to_text("json" if args.json else args.format)
+    if form == "json":
+        made = {key: each for key, each in origin(args).items() if key != "seed"}
+        return json.dumps({**report.to_dict(), **made}, indent=2, allow_nan=False)
+    return report.to_text(form)
 
 
-def _put(text: str, output: Path | None) -> None:
+def _put(text: str, outputs: Sequence[Path]) -> None:
     text = text.removesuffix("\n")
-    if output is None:
+    if not outputs:
         print(text)
-        return
-    with whole_file(output) as place:
-        place.write_text(text + "\n", encoding="utf-8")
+    for output in outputs:
+        with whole_file(output) as place:
+            place.write_text(text + "\n", encoding="utf-8")
 
 
 # --- a run ---------------------------------------------------------------------------
 
 
 def _run(args: Namespace, wanted: Wanted) -> Report:
-    runs = texts_runs(args) if args.text is not None else trace_runs(args)
-    return report_traces(
+    runs = find_runs(args)
+    onlooker = Onlooker(args, runs, args.show or 0) if _is_page(args) else None
+    report = report_traces(
         runs.graph,
-        runs.parts,
+        runs.parts if onlooker is None else onlooker.parts(),
         _baselines(args, runs),
         wanted,
         embedding_bits=embedding_bits(runs.graph, runs.deployment),
     )
+    if onlooker is None:
+        return report
+    return replace(report, pictures=(*report.pictures, *onlooker.pictures()))
+
+
+def _is_page(args: Namespace) -> bool:
+    """Say whether one of the outputs is a page, which has pictures."""
+    outputs: list[Path | None] = [*(args.output or [None])]
+    return any(_form_of(args, each) == "html" for each in outputs)
 
 
 def _baselines(args: Namespace, runs: Runs) -> tuple[Baseline, ...]:
@@ -87,20 +133,20 @@ def _baselines(args: Namespace, runs: Runs) -> tuple[Baseline, ...]:
         return card_baselines(
             runs.deployment, tokens, steps=runs.steps, form=form, gamma=gamma
         )
-    raise InputError(
-        "--teacher: needed for a network without a card; NAME, config.json or X.onnx"
-    )
+    say(f"no --teacher: beside {TEACHER}")
+    return teacher_baselines(TEACHER, tokens, steps=runs.steps, form=form, gamma=gamma)
 
 
 def _tokens(args: Namespace, runs: Runs) -> list[int]:
-    if args.tokens is not None:
-        return [_checked_tokens(args)]
-    if runs.lengths is not None:
+    if args.tokens is None and runs.lengths is not None:
         return [each + SPECIAL_TOKENS for each in runs.lengths]
-    raise InputError("--tokens: needed, the trace does not say how long its texts are")
+    return [_checked_tokens(args)]
 
 
 def _checked_tokens(args: Namespace) -> int:
+    if args.tokens is None:
+        say(f"no --tokens: the teacher reads {TOKENS}")
+        return TOKENS
     if args.tokens < 1:
         raise InputError(f"--tokens {args.tokens}: must be 1 or more")
     return int(args.tokens)
@@ -110,8 +156,6 @@ def _checked_tokens(args: Namespace) -> int:
 
 
 def _report_alone(args: Namespace, wanted: Wanted) -> Report:
-    if args.tokens is None:
-        raise InputError("--tokens: needed, how many tokens the teacher reads")
     tokens, name = _checked_tokens(args), args.teacher
     is_file = name.lower().endswith(ONNX)
     form = args.teacher_format if is_file else args.teacher_format or ALONE

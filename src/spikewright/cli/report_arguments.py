@@ -6,6 +6,8 @@ import argparse
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from spikewright.cli.common_arguments import add_dt, add_student
+
 
 def add_report(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
     """Add the verb and return its parser."""
@@ -13,7 +15,7 @@ def add_report(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPar
     def run(args: Namespace) -> int:
         from spikewright.cli.report import run_report
 
-        if not args.schema and (wrong := _why_unusable(args)):
+        if not args.schema and (wrong := why_unusable(args)):
             verb.error(wrong)
         return run_report(args)
 
@@ -24,21 +26,24 @@ def add_report(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPar
     _add_prices(verb)
     _add_teacher(verb)
     _add_form(verb)
+    _add_show(verb)
     verb.set_defaults(run=run)
     return verb
 
 
-def _why_unusable(args: Namespace) -> str:
+def why_unusable(args: Namespace) -> str:
     """Say what is missing between the arguments; empty if nothing is."""
-    if args.file is None and args.text is not None:
-        return "--text needs a deployment folder that runs it"
+    sources = [args.trace, args.text, args.inputs]
+    given = sum(each is not None for each in sources)
+    if args.file is None and given:
+        return "--text and --inputs need a network that runs them"
     if args.file is None and args.teacher is None:
         return (
-            "nothing to report; give FILE and trace.npz, FOLDER and --text, or "
-            "--teacher NAME with --tokens N"
+            "nothing to report; give FILE and trace.npz, FILE and --inputs, FOLDER "
+            "and --text, or --teacher NAME"
         )
-    if args.file is not None and (args.trace is None) == (args.text is None):
-        return "give either a trace.npz or --text with a network"
+    if args.file is not None and given > 1:
+        return "give one of trace.npz, --text and --inputs"
     return ""
 
 
@@ -63,17 +68,30 @@ def _add_run(verb: ArgumentParser) -> None:
         type=Path,
         metavar="FILE.txt|FILE.jsonl",
         help="instead of a trace: simulate these sentences on `integer`, in batches, "
-        "and price them; for deployment folders",
+        "and price them; for deployed students, the sentences of the demo if nothing "
+        "is given",
+    )
+    _add_simulation(verb)
+
+
+def _add_simulation(verb: ArgumentParser) -> None:
+    verb.add_argument(
+        "--inputs",
+        type=Path,
+        metavar="X.npy|X.npz",
+        help="instead of a trace: simulate these on `integer`, and price them",
     )
     verb.add_argument(
         "--batch",
         type=int,
         metavar="N",
-        help="with --text: samples in memory at once; default: what fits the cache",
+        help="without a trace: samples in memory at once; default: what fits the cache",
     )
     verb.add_argument(
-        "--workers", type=int, metavar="N", help="with --text: processes; default 1"
+        "--workers", type=int, metavar="N", help="without a trace: processes; default 1"
     )
+    add_dt(verb)
+    add_student(verb)
 
 
 def _add_prices(verb: ArgumentParser) -> None:
@@ -119,14 +137,14 @@ def _add_teacher(verb: ArgumentParser) -> None:
         "--teacher",
         metavar="NAME|config.json|X.onnx",
         help="a BERT to compare with: bert-base, minilm-l6, a configuration or an ONNX "
-        "file; needed unless a deployment folder names one",
+        "file; default: the student's own, else bert-base",
     )
     verb.add_argument(
         "--tokens",
         type=int,
         metavar="N",
-        help="tokens of a sentence that the teacher reads; needed unless the trace "
-        "is of texts",
+        help="tokens of a sentence that the teacher reads; default: those of the "
+        "texts, else 128",
     )
     verb.add_argument(
         "--teacher-format",
@@ -152,10 +170,16 @@ def _add_form(verb: ArgumentParser) -> None:
     verb.add_argument(
         "--format",
         choices=("table", "json", "markdown", "csv", "html"),
-        default="table",
+        help="default: table, or what the name of -o ends in",
     )
     verb.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="instead of stdout"
+        "-o",
+        "--output",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="instead of stdout, once for each file; .html, .json, .md and .csv choose "
+        "their format",
     )
     verb.add_argument(
         "--explain",
@@ -169,4 +193,14 @@ def _add_form(verb: ArgumentParser) -> None:
     )
     verb.add_argument(
         "--schema", action="store_true", help="the JSON Schema of --format json"
+    )
+
+
+def _add_show(verb: ArgumentParser) -> None:
+    verb.add_argument(
+        "--show",
+        type=int,
+        metavar="N",
+        help="sample whose spikes and attention an HTML page shows; default 0, the "
+        "first",
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from argparse import Namespace
 from dataclasses import replace
+from typing import Any
 
+from spikewright.cli.documents import print_document
 from spikewright.cli.lowering import (
     LOWERED,
     check_outputs,
@@ -14,9 +15,12 @@ from spikewright.cli.lowering import (
     read_lowered,
     read_network,
     read_signals,
+    read_student,
+    refuse_student,
     stage_of,
 )
 from spikewright.cli.progress import progress
+from spikewright.cli.screen import Table, show
 from spikewright.cli.texts import encode_and_tell
 from spikewright.errors import InputError
 from spikewright.export.deployment import Deployment
@@ -45,12 +49,14 @@ def run_simulate(args: Namespace) -> int:
     stage = stage_of(args.backend, args.arithmetic)
     check_outputs([args.output], [args.file, args.inputs])
     if args.file.suffix == LOWERED:
-        graph, deployment = read_lowered(args.file, stage, dt_s=args.dt), None
+        graph = read_lowered(args.file, stage, dt_s=args.dt)
+        deployment = None if args.student is None else read_student(args.student, graph)
     else:
+        refuse_student(args.student, args.file)
         network = read_network(args.file, dt_s=args.dt)
         graph, deployment = lower_network(network, stage), network.deployment
     inputs, extra = _inputs(args, graph, deployment)
-    with progress(len(next(iter(inputs.values()))), args.backend) as show:
+    with progress(len(next(iter(inputs.values()))), args.backend) as advance:
         trace = run(
             graph,
             inputs,
@@ -58,12 +64,17 @@ def run_simulate(args: Namespace) -> int:
             trace=TracePolicy(Keep(args.trace), args.keep),
             batching=Batching(args.batch, 1 if args.workers is None else args.workers),
             lava=_lava(args),
-            on_samples=show,
+            on_samples=advance,
         )
     trace = replace(trace, meta={**trace.meta, **extra})
-    write_trace(trace, args.output)
-    summary = _summary(graph, trace) | {"output": str(args.output)}
-    print(json.dumps(summary) if args.json else _lines(summary))
+    if args.output is not None:
+        write_trace(trace, args.output)
+    place = None if args.output is None else str(args.output)
+    summary = _summary(graph, trace) | {"output": place}
+    if args.json:
+        print_document(args, summary)
+    else:
+        _show(summary)
     return 0
 
 
@@ -122,11 +133,10 @@ def _summary(graph: Graph, trace: SpikeTrace) -> dict[str, object]:
     }
 
 
-def _lines(summary: dict[str, object]) -> str:
+def _show(summary: dict[str, Any]) -> None:
     rates = summary["rate"]
-    assert isinstance(rates, dict)  # noqa: S101 - made above
-    width = max(map(len, rates), default=0)
-    lines = [f"{name:<{width}}  rate {rate:.4f}" for name, rate in rates.items()]
+    rows = [(name, f"{rate:.4f}") for name, rate in rates.items()]
     spikes = "{spikes} spikes" if rates else "no spikes kept"
-    total = f"{{samples}} samples, {{steps}} steps, {spikes} -> {{output}}"
-    return "\n".join([*lines, total.format(**summary)])
+    to = "not written, for want of -o" if summary["output"] is None else "-> {output}"
+    total = f"{{samples}} samples, {{steps}} steps, {spikes} {to}"
+    show(Table(("population", "rate"), rows), total.format(**summary))

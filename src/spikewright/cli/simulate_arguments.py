@@ -6,7 +6,12 @@ import argparse
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from spikewright.cli.common_arguments import add_deadline, add_dt, add_network
+from spikewright.cli.common_arguments import (
+    add_deadline,
+    add_dt,
+    add_network,
+    add_student,
+)
 
 
 def add_simulate(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
@@ -19,9 +24,13 @@ def add_simulate(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentP
 
     verb = verbs.add_parser("simulate", help="lower a NIR graph and run it")
     add_network(verb)
+    add_student(verb)
     _add_signals(verb)
     verb.add_argument(
-        "--backend", choices=("reference", "integer", "lava"), default="integer"
+        "--backend",
+        choices=("reference", "integer", "lava"),
+        default="integer",
+        help="the judge, whole sets in integers (default), or Lava's processes",
     )
     verb.add_argument(
         "--arithmetic",
@@ -46,7 +55,10 @@ def _add_signals(verb: ArgumentParser) -> None:
         "by its name",
     )
     source.add_argument(
-        "--text", action="append", metavar="SENTENCE", help="for deployment folders"
+        "--text",
+        action="append",
+        metavar="SENTENCE",
+        help="for deployed students, once for each",
     )
     verb.add_argument(
         "--steps", type=int, metavar="N", help="use the first N steps only"
@@ -54,7 +66,13 @@ def _add_signals(verb: ArgumentParser) -> None:
 
 
 def _add_trace(verb: ArgumentParser) -> None:
-    verb.add_argument("-o", "--output", type=Path, required=True, metavar="trace.npz")
+    verb.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="trace.npz",
+        help="write the trace; without, only rates are printed",
+    )
     verb.add_argument(
         "--trace",
         choices=("full", "counts", "none"),

@@ -8,6 +8,13 @@ from spikewright.cli.progress import say
 from spikewright.export.deployment import Deployment
 from spikewright.export.texts import EncodedTexts, encode_texts
 
+SENTENCES = (
+    "the acting is superb and the story moves you",
+    "a tedious film that never finds its way",
+    "not a bad film , but hardly a good one",
+)
+"""for who has none at hand"""
+
 
 def encode_and_tell(deployment: Deployment, texts: Sequence[str]) -> EncodedTexts:
     """Encode sentences; say on stderr which of them were cut."""

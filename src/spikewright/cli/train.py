@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from argparse import Namespace
-from dataclasses import replace
 from typing import Any
 
+from spikewright.cli.common_arguments import STUDENT_DT_S
+from spikewright.cli.documents import print_document
 from spikewright.cli.progress import say
 from spikewright.errors import ConfigError, InputError
+from spikewright.export.lower import lower
+from spikewright.graph import Graph
 from spikewright.train.config import load_config, read_toml
 from spikewright.train.pipeline import train_run
+from spikewright.train.stage_names import FOLDERS
+from spikewright.train.student import ChipStudent
+from spikewright.train.to_graph import student_graph
 
 LARGEST_SEED = 2**32 - 1
 UNFINISHED = 3
@@ -34,28 +39,37 @@ def run_train(args: Namespace) -> int:
 
 
 def _train_chip(args: Namespace) -> int:
-    config = load_config(args.config)
-    if args.data is None:
-        raise InputError("--data: give the folder that holds TASK/train.jsonl")
+    config = load_config(args.config, _settings(args))
     if args.minutes is not None:
         raise InputError("--minutes: only runs of family spikebert are cut in slices")
-    if args.seed is not None:
-        config = replace(config, seed=args.seed)
-    _show(args, train_run(config, args.data, args.output, say=say))
+    if args.stage is not None:
+        raise InputError("--stage: only runs of family spikebert have stages by name")
+    card = train_run(config, args.data, args.output, quantizer=_quantized, say=say)
+    _show(args, card)
     return 0
+
+
+def _quantized(student: ChipStudent) -> Graph:
+    """Lower a student as `export` and `lower` do by default."""
+    tokens = student.config.max_tokens
+    graph = student_graph(student, tokens=tokens, dt_s=STUDENT_DT_S)
+    return lower(graph, dt_s=STUDENT_DT_S).graph
 
 
 def _train_spikebert(args: Namespace) -> int:
     from spikewright.train.spikebert_run import train_spikebert
-    from spikewright.train.stage_config import load_run
+    from spikewright.train.stage_load import load_run
 
-    config = load_run(args.config)
+    config = load_run(args.config, _settings(args))
     if args.minutes is not None and not args.minutes > 0:
         raise InputError(f"--minutes {args.minutes}: must be above 0")
-    if args.seed is not None:
-        config = replace(config, seed=args.seed)
     card = train_spikebert(
-        config, args.data, args.output, minutes=args.minutes, say=say
+        config,
+        args.data,
+        args.output,
+        stage=args.stage,
+        minutes=args.minutes,
+        say=say,
     )
     if card is None:
         return UNFINISHED
@@ -64,10 +78,21 @@ def _train_spikebert(args: Namespace) -> int:
     return 0
 
 
+def _settings(args: Namespace) -> list[str]:
+    """Return all that is set instead of the configuration's, the seed as well."""
+    return [*args.set, *([] if args.seed is None else [f"seed={args.seed}"])]
+
+
 def _show(args: Namespace, card: dict[str, Any]) -> None:
     if args.json:
-        print(json.dumps(card, indent=2))
+        print_document(args, card)
     else:
-        print(f"teacher {card['teacher']['validation_accuracy']:.4f} on validation")
-        print(f"student {card['student']['validation_accuracy']:.4f} on validation")
-        print(f"saved to {args.output / 'student'}")
+        names = [
+            name
+            for name in ("teacher", "student", "quantized", "denorm")
+            if "validation_accuracy" in card.get(name, {})
+        ]
+        for name in names:
+            print(f"{name} {card[name]['validation_accuracy']:.4f} on validation")
+        folder = names[-1] if args.stage is None else FOLDERS[args.stage]
+        print(f"saved to {args.output / folder}")

@@ -129,6 +129,10 @@ _FUNCTIONS: Mapping[str, Handler] = {
     **dict.fromkeys(MOVES, rearranged),
     **dict.fromkeys(_CASTS, _same),
 }
+NORM_CURE = (
+    "use BatchNorm, which folds into weights; of a SpikeBERT of ours, make one that "
+    "folds by `spikewright train CONFIG --stage denorm`"
+)
 _CURES: Mapping[str, str] = {
     "stack": "return the steps stacked, and nothing made of all of them",
     "cat": "use a linear layer for each part, and add what they give; for steps, stack",
@@ -136,7 +140,7 @@ _CURES: Mapping[str, str] = {
     "softmax": "use spike-driven attention, which needs none",
     "einsum": "write it as products by @ and *, and sums",
     "scaled_dot_product_attention": "use spike-driven attention",
-    "layer_norm": "replace it by the calibrated `spikewright train --stage denorm`",
+    "layer_norm": NORM_CURE,
     "embedding": "look tokens up outside, and give their vectors as input",
     "relu": "use a neuron",
     "gelu": "use a neuron",

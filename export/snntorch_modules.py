@@ -13,7 +13,11 @@ from torch import nn
 from spikewright import nodes as n
 from spikewright.errors import GraphError
 from spikewright.export.snntorch_constants import multiply_constant
-from spikewright.export.snntorch_functions import lower_function, training
+from spikewright.export.snntorch_functions import (
+    NORM_CURE,
+    lower_function,
+    training,
+)
 from spikewright.export.snntorch_layers import Layer, Matrices, Reshape, Scale
 from spikewright.export.snntorch_maps import (
     Window,
@@ -200,8 +204,8 @@ def _batch_norm(sketch: Sketch, name: str, layer: Any, signal: Signal) -> Signal
 # --- what there is -------------------------------------------------------------------
 
 _CURES: Mapping[str, str] = {
-    "LayerNorm": "replace it by the calibrated `spikewright train --stage denorm`",
-    "RMSNorm": "replace it by the calibrated `spikewright train --stage denorm`",
+    "LayerNorm": NORM_CURE,
+    "RMSNorm": NORM_CURE,
     "GroupNorm": "replace it by BatchNorm, which folds into weights",
     "InstanceNorm1d": "replace it by BatchNorm, which folds into weights",
     "InstanceNorm2d": "replace it by BatchNorm, which folds into weights",

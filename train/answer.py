@@ -9,11 +9,15 @@ import numpy.typing as npt
 import torch
 
 from spikewright.train.data import pad_batch
+from spikewright.train.spikebert import SpikeBertForSequenceClassification
 from spikewright.train.student import ChipStudent
 
 
 def float_logits(
-    student: ChipStudent, token_ids: Sequence[Sequence[int]], *, batch_size: int = 64
+    student: ChipStudent | SpikeBertForSequenceClassification,
+    token_ids: Sequence[Sequence[int]],
+    *,
+    batch_size: int = 64,
 ) -> npt.NDArray[np.float64]:
     """Return logits (samples, classes) in float32 arithmetic.
 

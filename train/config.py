@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from spikewright.errors import ConfigError
+from spikewright.suggest import did_you_mean
+from spikewright.train.settings import with_settings
 
 Table = TypeVar("Table")
 
 # What a number must be beyond its type; any other: finite, 0 or more.
 _ABOVE_ZERO = {"epochs", "learning_rate", "batch_size", "max_tokens", "longest_piece"}
-_AT_MOST_ONE = {"drop_probability", "splice_probability", "warmup_ratio", "dropout"}
+_AT_MOST_ONE = {
+    *("drop_probability", "splice_probability", "replace_probability"),
+    *("warmup_ratio", "dropout", "average", "rate_target"),
+}
 _AT_LEAST = {"train": 1, "labels": 2}
+_ONE_OF = {"compile": ("auto", "always", "never")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +34,8 @@ class DataConfig:
     labels: tuple[str, ...]
     """name of each class, in the order of the labels in the data"""
     max_tokens: int = 64
+    unlabeled: tuple[str, ...] = ()
+    """folders whose texts, without their labels, the teacher labels as well"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +52,8 @@ class TeacherConfig:
     batch_size: int = 64
     weight_decay: float = 0.01
     warmup_ratio: float = 0.06
+    average: float = 0.0
+    """decay of the averaged weights, which are evaluated and kept; 0: none"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +61,11 @@ class AugmentConfig:
     """How many new texts each training text yields, and how (Tang et al. 2019)."""
 
     rounds: int = 1
+    long_rounds: int = 0
+    """for texts of `long_words` words or more, if above `rounds`"""
+    long_words: int = 8
+    replace_probability: float = 0.0
+    """of a word, to become one that the teacher embeds alike"""
     drop_probability: float = 0.15
     splice_probability: float = 0.5
     longest_piece: int = 12
@@ -66,6 +81,7 @@ class StudentConfigTable:
     blocks: int = 2
     steps: int = 4
     window: int = 3
+    block_window: int = 1
     beta: float = 0.5
 
 
@@ -82,6 +98,33 @@ class DistillConfig:
     label_weight: float = 0.1
     rate_weight: float = 0.0
     dropout: float = 0.1
+    average: float = 0.0
+    """decay of the averaged weights, which are evaluated and kept; 0: none"""
+    compile: str = "auto"
+    """whether neurons and norms train by compiled loops: always, never, or auto,
+    where a C++ compiler is at hand"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizeConfig:
+    """How the distilled student learns on in the chip's integers."""
+
+    epochs: float = 0.0
+    """0: not at all"""
+    learning_rate: float = 2e-4
+    batch_size: int = 128
+    weight_decay: float = 0.01
+    warmup_ratio: float = 0.03
+    logit_weight: float = 1.0
+    label_weight: float = 0.1
+    rate_weight: float = 0.0
+    """what a mean spike per neuron and step adds to the loss"""
+    rate_target: float = 0.0
+    """only a rate above it costs; a student at or below it is kept before any other"""
+    average: float = 0.0
+    """decay of the averaged weights, which are evaluated and kept; 0: none"""
+    compile: str = "auto"
+    """as in [distill]"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +136,7 @@ class TrainConfig:
     augment: AugmentConfig
     student: StudentConfigTable
     distill: DistillConfig
+    quantize: QuantizeConfig = QuantizeConfig()
     seed: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -100,14 +144,18 @@ class TrainConfig:
         return asdict(self)
 
 
-def load_config(path: Path) -> TrainConfig:
+def load_config(path: Path, settings: Sequence[str] = ()) -> TrainConfig:
     """Read a training configuration.
+
+    Args:
+        path: of the TOML file.
+        settings: KEY=VALUE instead of the file's, such as `student.steps=2`.
 
     Raises:
         ConfigError: the file is missing, is not TOML, has an unknown or missing key, or
-            a value of another type or out of its range.
+            a value of another type or out of its range; so of settings.
     """
-    return _parse(read_toml(path), path)
+    return _parse(with_settings(read_toml(path), settings), path)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -131,14 +179,21 @@ def _parse(raw: Mapping[str, Any], path: Path) -> TrainConfig:
         "augment": AugmentConfig,
         "student": StudentConfigTable,
         "distill": DistillConfig,
+        "quantize": QuantizeConfig,
     }
+    skipped = {"quantize": frozenset({"epochs"})}
     if unknown := sorted(set(raw) - set(tables) - {"seed", "family"}):
         raise ConfigError(
             f"{path}: unknown key {', '.join(unknown)}; "
-            f"known: seed, {', '.join(tables)}"
+            f"known: seed, {', '.join(tables)}{did_you_mean(unknown[0], tables)}"
         )
     parsed: dict[str, Any] = {
-        name: read_table(kind, raw.get(name, {}), f"{path} [{name}]")
+        name: read_table(
+            kind,
+            raw.get(name, {}),
+            f"{path} [{name}]",
+            may_be_zero=skipped.get(name, frozenset()),
+        )
         for name, kind in tables.items()
     }
     return TrainConfig(seed=read_seed(raw.get("seed", 0), path), **parsed)
@@ -180,6 +235,7 @@ def read_table(
     if unknown := sorted(set(raw) - set(known)):
         raise ConfigError(
             f"{where}: unknown key {', '.join(unknown)}; known: {', '.join(known)}"
+            f"{did_you_mean(unknown[0], known)}"
         )
     required = {k for k, v in known.items() if v.default is MISSING}
     if missing := sorted(required - set(raw)):
@@ -219,6 +275,9 @@ def _check_range(key: str, value: object, where: str) -> None:
     match value:
         case tuple() if len(value) < (least := _AT_LEAST.get(key, 0)):
             raise ConfigError(f"{where}: must name {least} or more, got {len(value)}")
+        case str() if key in _ONE_OF and value not in _ONE_OF[key]:
+            allowed = ", ".join(_ONE_OF[key])
+            raise ConfigError(f"{where}: must be one of {allowed}, got {value!r}")
         case int() | float() if key in _ABOVE_ZERO and not 0 < value < math.inf:
             raise ConfigError(f"{where}: must be above 0, got {value}")
         case int() | float() if key in _AT_MOST_ONE and not 0 <= value <= 1:

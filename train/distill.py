@@ -10,14 +10,16 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch.nn import functional
-from transformers import Trainer
 
 from spikewright.train.answer import float_logits
-from spikewright.train.config import DistillConfig, TrainConfig
+from spikewright.train.average import AveragingTrainer
+from spikewright.train.compiled import compile_neurons, has_compiler
+from spikewright.train.config import DistillConfig, QuantizeConfig, TrainConfig
 from spikewright.train.data import Row, pad_batch
 from spikewright.train.encoder import TrainableEncoder
 from spikewright.train.meter import Say, ignore
-from spikewright.train.student import ChipStudent, ChipStudentConfig, StudentOutput
+from spikewright.train.student import ChipStudent, StudentOutput
+from spikewright.train.student_config import ChipStudentConfig
 from spikewright.train.trainer import (
     accuracy,
     train_to_best,
@@ -25,17 +27,22 @@ from spikewright.train.trainer import (
 )
 
 NO_LABEL = -100
+TRAINABLE = "trainable"
+"""folder of the student before its words become bits, which another stage trains on"""
 
 
 def distillation_loss(
     output: StudentOutput,
     labels: torch.Tensor,
     teacher_logits: torch.Tensor,
-    config: DistillConfig,
+    config: DistillConfig | QuantizeConfig,
+    *,
+    rate_target: float = 0.0,
 ) -> torch.Tensor:
-    """Return logit_weight MSE(z, z_t) + label_weight CE(z, y) + rate_weight rate.
+    """Return logit_weight MSE(z, z_t) + label_weight CE(z, y) + rate_weight r.
 
-    Rows labeled -100 take no part in the cross entropy.
+    r is how far the rate is above its target. Rows labeled -100 take no part in the
+    cross entropy.
     """
     logits, rate = output.logits, output.rate
     assert logits is not None  # noqa: S101 - forward sets both
@@ -46,13 +53,14 @@ def distillation_loss(
         loss = loss + config.label_weight * functional.cross_entropy(
             logits[known], labels[known]
         )
-    return loss + config.rate_weight * rate
+    return loss + config.rate_weight * (rate - rate_target).clamp(min=0.0)
 
 
-class _Distiller(Trainer):
+class Distiller(AveragingTrainer):
     """Trainer with our loss; evaluation rows carry labels but no teacher logits."""
 
-    distill: DistillConfig
+    distill: DistillConfig | QuantizeConfig
+    rate_target = 0.0
 
     def compute_loss(  # type: ignore[override]
         self,
@@ -61,12 +69,17 @@ class _Distiller(Trainer):
         return_outputs: bool = False,
         **ignored: Any,
     ) -> Any:
+        """Return the distillation loss; without teacher logits the cross entropy."""
         del ignored
         labels = inputs["labels"]
         output = model(inputs["input_ids"], inputs["attention_mask"])
         if "teacher_logits" in inputs:
             loss = distillation_loss(
-                output, labels, inputs["teacher_logits"], self.distill
+                output,
+                labels,
+                inputs["teacher_logits"],
+                self.distill,
+                rate_target=self.rate_target,
             )
         else:
             loss = functional.cross_entropy(output.logits, labels)
@@ -130,7 +143,8 @@ def distill_student(
         ConfigError: the loss is no longer a finite number.
     """
     checkpoints, seed = folder / "checkpoints", config.seed
-    trainer = _Distiller(
+    compile_as_told(student, config.distill, "distill", say)
+    trainer = Distiller(
         model=student,
         args=training_arguments(
             config.distill, checkpoints, seed=seed, evaluations=25, schedule="cosine"
@@ -141,13 +155,35 @@ def distill_student(
         compute_metrics=accuracy,
     )
     trainer.distill = config.distill
+    trainer.keep_average(config.distill.average)
     train_to_best(trainer, "distill", say)
+    student.save_pretrained(folder / TRAINABLE)
     packed = student.pack_encoder()
     packed.save_pretrained(folder)
-    return _float32_accuracy(packed, validation)
+    return float32_accuracy(packed, validation)
 
 
-def _float32_accuracy(student: ChipStudent, rows: Sequence[Row]) -> float:
+def compile_as_told(
+    student: ChipStudent, config: DistillConfig | QuantizeConfig, label: str, say: Say
+) -> None:
+    """Let neurons and norms train by compiled loops, if the configuration wants it.
+
+    Raises:
+        BackendMissingError: it insists, and there is no C++ compiler.
+    """
+    if config.compile == "never":
+        return
+    if config.compile == "auto" and not has_compiler():
+        say(
+            f"{label}: no C++ compiler found, so neurons are not compiled; this is slow"
+        )
+        return
+    say(f"{label}: neurons and norms are compiled at the first step")
+    compile_neurons(student)
+
+
+def float32_accuracy(student: ChipStudent, rows: Sequence[Row]) -> float:
+    """Return the share of rows whose largest logit is the label's."""
     ids = cast("list[list[int]]", [row["input_ids"] for row in rows])
     answers = float_logits(student, ids).argmax(axis=1)
     return float(np.mean(answers == [row["labels"] for row in rows]))

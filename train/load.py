@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
+from transformers import PreTrainedModel
 
 from spikewright.errors import InputError
 from spikewright.train.encoder import PackedEncoder
-from spikewright.train.student import ChipStudent, ChipStudentConfig
+from spikewright.train.student import ChipStudent
+from spikewright.train.student_config import ChipStudentConfig
 
 SHIPPED = "sst2_chip"
 Bits = npt.NDArray[np.uint8]
+Model = TypeVar("Model", bound=PreTrainedModel)
 
 
 def shipped_student(name: str = SHIPPED) -> Path:
@@ -37,19 +40,30 @@ def load_student(folder: Path) -> ChipStudent:
             f"{folder}: model type '{config.get('model_type')}', can export "
             f"'{ChipStudentConfig.model_type}'; train one with 'spikewright train'"
         )
+    return load_whole(folder, ChipStudent)
+
+
+def load_whole(folder: Path, kind: type[Model]) -> Model:
+    """Load a model in evaluation mode, strictly: every weight must be there.
+
+    Raises:
+        InputError: it cannot be loaded, or a weight is missing or left over.
+    """
     try:
-        loaded = ChipStudent.from_pretrained(folder, output_loading_info=True)
+        loaded = kind.from_pretrained(
+            folder, use_safetensors=True, output_loading_info=True
+        )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder}: cannot be loaded: {error}") from error
-    student, info = loaded[0], loaded[1]  # type: ignore[index]  # a pair, with info
+    model, info = loaded[0], loaded[1]  # type: ignore[index]  # a pair, with info
     wrong = {k: sorted(info[k]) for k in ("missing_keys", "unexpected_keys") if info[k]}
     if wrong:
         raise InputError(
             f"{folder}: model.safetensors does not fit config.json: {wrong}"
         )
-    assert isinstance(student, ChipStudent)  # noqa: S101 - it loaded its own kind
-    student.eval()  # type: ignore[no-untyped-call]
-    return student
+    assert isinstance(model, kind)  # noqa: S101 - it loaded its own kind
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from spikewright.train.compiled import moments
+
 
 class FoldableNorm(nn.Module):
     """y = gain * x + shift, both constant per channel once trained.
@@ -25,20 +27,30 @@ class FoldableNorm(nn.Module):
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("variance", torch.ones(channels))
         self.limit, self.momentum = limit, momentum
+        self.compiled = False
+        """whether its moments are taken by a compiled loop, see train.compiled"""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalize (…, channels) over all but the last axis."""
-        if self.training:
-            variance, mean = torch.var_mean(
-                x.float(), dim=tuple(range(x.ndim - 1)), correction=0
-            )
-            with torch.no_grad():
-                self.mean.lerp_(mean, self.momentum)
-                self.variance.lerp_(variance, self.momentum)
+        return fold_into(x, *self.fold_for(x))
+
+    def fold_for(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return gain and shift for x, (channels,) each; in training its own moments.
+
+        Args:
+            x: (…, channels).
+        """
+        if not self.training:
+            return self._fold(self.mean, self.variance)
+        if self.compiled:
+            mean, variance = moments(x.reshape(-1, x.shape[-1]))
         else:
-            mean, variance = self.mean, self.variance
-        gain, shift = self._fold(mean, variance)
-        return x * gain.to(x.dtype) + shift.to(x.dtype)
+            axes = tuple(range(x.ndim - 1))
+            variance, mean = torch.var_mean(x.float(), dim=axes, correction=0)
+        with torch.no_grad():
+            self.mean.lerp_(mean, self.momentum)
+            self.variance.lerp_(variance, self.momentum)
+        return self._fold(mean, variance)
 
     def _fold(
         self, mean: torch.Tensor, variance: torch.Tensor
@@ -52,3 +64,8 @@ class FoldableNorm(nn.Module):
     def folded(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return gain and shift as they are in evaluation, (channels,) each."""
         return self._fold(self.mean, self.variance)
+
+
+def fold_into(x: torch.Tensor, gain: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    """Return gain * x + shift in the type of x, (…, channels)."""
+    return x * gain.to(x.dtype) + shift.to(x.dtype)

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from transformers import PreTrainedModel
 
-from spikewright.errors import InputError
+from spikewright.errors import ConfigError, InputError
 from spikewright.files import read_arrays, write_arrays, write_json
 from spikewright.train.augment import augment
+from spikewright.train.auto_tokenizer import save_tokenizer
 from spikewright.train.config import TrainConfig
-from spikewright.train.data import LabeledText, Row, hash_split, read_split, tokenize
+from spikewright.train.data import LabeledText, Row, tokenize
 from spikewright.train.distill import (
     NO_LABEL,
     distill_student,
     new_student,
     student_config,
 )
-from spikewright.train.load import read_json
 from spikewright.train.meter import Say, ignore
+from spikewright.train.model_card_folder import write_model_cards
+from spikewright.train.quantize_stage import quantize_student, student_to_quantize
+from spikewright.train.quantize_student import Quantizer
+from spikewright.train.run_folder import (
+    QUANTIZED,
+    begin_card,
+    claim,
+    once,
+    open_run,
+    teacher_config,
+)
+from spikewright.train.run_texts import read_unlabeled
+from spikewright.train.stage_augment import Replace, by_neighbors
+from spikewright.train.stage_data import read_labeled
 from spikewright.train.teacher import (
     FloatArray,
     fine_tune_teacher,
@@ -36,9 +47,16 @@ from spikewright.train.teacher import (
 
 
 def train_run(
-    config: TrainConfig, data: Path, run: Path, *, say: Say = ignore
+    config: TrainConfig,
+    data: Path | None,
+    run: Path,
+    *,
+    quantizer: Quantizer | None = None,
+    say: Say = ignore,
 ) -> dict[str, Any]:
     """Fine-tune the teacher, label the texts, distill the student into `run`.
+
+    With epochs in [quantize] the student then learns on in integers.
 
     A finished stage is not done again; an interrupted one goes on from its last
     checkpoint, but shuffles the rest of that epoch anew: only a run that nobody
@@ -47,79 +65,54 @@ def train_run(
 
     Args:
         config: the run's configuration.
-        data: folder with one folder a task, each with `train.jsonl` and so on.
+        data: folder with one folder a task, each with `train.jsonl` and so on; None
+            if all data are of the hub.
         run: where everything goes.
+        quantizer: lowers a student to its integers; [quantize] needs it.
         say: receives a line for each stage and each evaluation.
 
     Returns:
         The card.
 
     Raises:
-        BackendMissingError: the package that carries the encoder is not installed.
-        ConfigError: the sizes do not fit, or the loss is no longer a finite number.
+        BackendMissingError: a package that the configuration names is not installed.
+        ConfigError: the sizes do not fit, or the loss is no longer a finite number, or
+            there are epochs in [quantize] and no quantizer.
+        GraphError: the student cannot be lowered.
         InputError: data or encoder are missing or unfit, or `run` holds a run of
             another configuration or of other data.
     """
     student_config(config, vocabulary=1)  # refuse its sizes before the teacher's hours
+    if config.quantize.epochs and quantizer is None:
+        raise ConfigError(
+            "[quantize]: needs a quantizer, which lowers a student to its integers; "
+            "give one, or train with 'spikewright train'"
+        )
+    classes = len(config.data.labels)
     train = [
         each
         for name in config.data.train
-        for each in _read(config, data, name, "train")
+        for each in read_labeled(data, name, "train", classes=classes)
     ]
-    validation = _read(config, data, config.data.validation, "validation")
-    say(f"{len(train)} training texts, {len(validation)} for validation")
-    card = _card(config, data)
-    _open_run(run, card)
+    name = config.data.validation
+    validation = read_labeled(data, name, "validation", classes=classes)
+    unlabeled = read_unlabeled(config, data, validation, say)
+    say(
+        f"{len(train)} training texts, {len(unlabeled)} more without a label, "
+        f"{len(validation)} for validation"
+    )
+    card = begin_card(config, data)
+    open_run(run, card)
     card["teacher"] = _teacher(config, train, validation, run / "teacher", say)
-    card["student"] = _student(config, train, validation, run, say)
-    card["teacher_config"] = _teacher_config(config, run / "teacher")
+    texts = [*unlabeled, *train]  # a text that is in both keeps its label
+    card["student"] = _student(config, texts, validation, run, say)
+    card["teacher_config"] = teacher_config(config, run / "teacher")
     write_json(run / "student" / "card.json", card)
+    if config.quantize.epochs and quantizer is not None:
+        card[QUANTIZED] = _quantized(config, texts, validation, run, quantizer, say)
+        write_json(run / QUANTIZED / "card.json", card)
+    write_model_cards(run)
     return card
-
-
-def _read(
-    config: TrainConfig, data: Path, name: str, split: str
-) -> Sequence[LabeledText]:
-    """Read a split whose labels all have a name."""
-    texts, classes = read_split(data / name, split), len(config.data.labels)
-    for line, each in enumerate(texts, start=1):
-        if not 0 <= each.label < classes:
-            raise InputError(
-                f"{data / name / split}.jsonl:{line}: label {each.label}; [data] "
-                f"labels names 0 to {classes - 1}; correct one of the two"
-            )
-    return texts
-
-
-def _open_run(run: Path, card: dict[str, Any]) -> None:
-    """Make the folder, or refuse to go on with one of another configuration or data."""
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{run}: cannot be made: {error.strerror}") from error
-    for name, key in (("config.json", "config"), ("data.json", "data_sha256")):
-        _claim(run / name, json.loads(json.dumps(card[key])))
-
-
-def _claim(path: Path, wanted: dict[str, Any]) -> None:
-    if not path.exists():
-        write_json(path, wanted)
-    found = read_json(path)
-    keys = [key for key in {**wanted, **found} if wanted.get(key) != found.get(key)]
-    if keys:
-        raise InputError(
-            f"{path}: the run in this folder began with other values in "
-            f"{', '.join(keys)}; choose another folder or remove it"
-        )
-
-
-def _once(folder: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return the result of `work`, from `folder/result.json` if it was done before."""
-    path = folder / "result.json"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, work())
-    return read_json(path)
 
 
 def _teacher(
@@ -142,7 +135,7 @@ def _teacher(
         )
         return {"validation_accuracy": measured}
 
-    result = _once(folder, work)
+    result = once(folder, work)
     say(f"teacher: {result['validation_accuracy']:.4f} on validation")
     return result
 
@@ -157,7 +150,8 @@ def _labeled_rows(
     """Return originals with labels and augmented texts without, all with logits."""
     originals = {each.text: each.label for each in train}
     rng = np.random.default_rng(config.seed)
-    made = augment(list(originals), config.augment, rng)
+    replace = _replacement(config, run) if config.augment.replace_probability else None
+    made = augment(list(originals), config.augment, rng, replace=replace)
     texts, labels = [*originals, *made], [*originals.values(), *[NO_LABEL] * len(made)]
     say(f"labels: the teacher reads {len(texts)} texts, {len(made)} of them made")
     logits = _logits(config, texts, run, say)
@@ -167,6 +161,16 @@ def _labeled_rows(
         for i, label, logit in zip(ids, labels, logits, strict=True)
         if i
     ]
+
+
+def _replacement(config: TrainConfig, run: Path) -> Replace:
+    """Return a replacement by any word of the vocabulary that the teacher embeds alike.
+
+    Of the whole vocabulary, so that the student meets words no training text has.
+    """
+    tokenizer = load_tokenizer(str(run / "teacher"))
+    table = _load_teacher(config, run).get_input_embeddings().get_parameter("weight")
+    return by_neighbors(sorted(tokenizer.get_vocab()), tokenizer, table.detach())
 
 
 def _logits(
@@ -206,11 +210,43 @@ def _student(
             config,
             say=say,
         )
-        load_tokenizer(str(run / "teacher")).save_pretrained(run / "student")
+        save_tokenizer(load_tokenizer(str(run / "teacher")), run / "student")
         return {"validation_accuracy": measured}
 
-    result = _once(run / "student", work)
+    result = once(run / "student", work)
     say(f"student: {result['validation_accuracy']:.4f} on validation (float)")
+    return result
+
+
+def _quantized(
+    config: TrainConfig,
+    train: Sequence[LabeledText],
+    validation: Sequence[LabeledText],
+    run: Path,
+    quantizer: Quantizer,
+    say: Say,
+) -> dict[str, Any]:
+    folder = run / QUANTIZED
+
+    def work() -> dict[str, Any]:
+        rows = _labeled_rows(config, train, run, say)
+        say(f"quantize: learning on in integers, on {len(rows)} texts")
+        found = quantize_student(
+            student_to_quantize(run / "student", say),
+            rows,
+            student_rows(validation, run, config),
+            folder,
+            config,
+            quantizer,
+            say=say,
+        )
+        save_tokenizer(load_tokenizer(str(run / "teacher")), folder)
+        return found
+
+    folder.mkdir(parents=True, exist_ok=True)
+    claim(folder / "quantize.json", asdict(config.quantize))
+    result = once(folder, work)
+    say(f"quantize: {result['validation_accuracy']:.4f} on validation (integers)")
     return result
 
 
@@ -241,32 +277,3 @@ def _student_ids(
         max_tokens=config.data.max_tokens,
         special_tokens=False,
     )
-
-
-def _teacher_config(config: TrainConfig, folder: Path) -> dict[str, Any]:
-    """Return the sizes of the teacher, from which its operations are counted."""
-    raw = read_json(folder / "config.json")
-    kept = (
-        *("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads"),
-        *("intermediate_size", "vocab_size"),
-    )
-    name = config.teacher.base.removeprefix("package:")
-    labels = {"id2label": dict(enumerate(config.data.labels))}
-    return {"_name_or_path": name, **{key: raw[key] for key in kept}, **labels}
-
-
-def _card(config: TrainConfig, data: Path) -> dict[str, Any]:
-    splits = [(name, "train") for name in config.data.train]
-    splits.append((config.data.validation, "validation"))
-    return {
-        "config": config.as_dict(),
-        "data_sha256": {f"{n}/{s}": hash_split(data / n, s) for n, s in splits},
-        "versions": {
-            "python": platform.python_version(),
-            **{
-                name: importlib.metadata.version(name)
-                for name in ("torch", "snntorch", "transformers", "numpy")
-            },
-        },
-        "torch_threads": torch.get_num_threads(),
-    }

@@ -37,6 +37,7 @@ def begin_card(
     hashes = {f"{n}/{s}": hash_texts(data, n, s) for n, s in dict.fromkeys(splits)}
     return {
         "config": config.as_dict(),
+        "set": list(config.settings),
         "data_sha256": hashes,
         "processes": processes,
         "device": _device(),

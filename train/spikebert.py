@@ -13,12 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForSequenceClassification,
-    PreTrainedModel,
-)
+from transformers import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from spikewright.errors import InputError
@@ -221,9 +216,3 @@ class SpikeBertForSequenceClassification(_SpikeBertBase):
 
 
 _HALF = (torch.float16, torch.bfloat16)
-
-AutoConfig.register(SpikeBertConfig.model_type, SpikeBertConfig)
-AutoModel.register(SpikeBertConfig, SpikeBertModel)
-AutoModelForSequenceClassification.register(
-    SpikeBertConfig, SpikeBertForSequenceClassification
-)

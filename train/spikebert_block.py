@@ -76,20 +76,27 @@ class SpikingAttention(nn.Module):
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, layout: Layout
     ) -> torch.Tensor:
         with torch.autocast(q.device.type, enabled=False):  # bfloat16 counts to 256
-            q, k, v = (self._by_head(each, layout) for each in (q, k, v))
-            scores = q @ k.mT
-            if self.levels:
-                scores = scores + self._nearness(layout.longest, scores)
-            counts = (scores @ v).transpose(2, 3).flatten(3)
+            scores = self.scores(q, k, layout)
+            counts = (scores @ self._by_head(v, layout)).transpose(2, 3).flatten(3)
             return self._fire(layout.in_a_row(counts))
+
+    def scores(self, q: torch.Tensor, k: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """Return q_i . k_j + R_ij, (steps, samples, heads, longest, longest)."""
+        scores = self._by_head(q, layout) @ self._by_head(k, layout).mT
+        if self.levels:
+            scores = scores + self._nearness(layout.longest, scores)
+        return scores
 
     def _gated(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, layout: Layout
     ) -> torch.Tensor:
         with torch.autocast(q.device.type, enabled=False):
-            both = layout.in_places(_exact(k * v)).sum(dim=2, keepdim=True)
-            gate = self._fire(both).expand(-1, -1, layout.longest, -1)
+            gate = self.gate(k, v, layout).expand(-1, -1, layout.longest, -1)
             return q * layout.in_a_row(gate)
+
+    def gate(self, k: torch.Tensor, v: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """Return the spikes of sdsa's gate, (steps, samples, 1, channels)."""
+        return self._fire(layout.in_places(_exact(k * v)).sum(dim=2, keepdim=True))
 
     def _fire(self, counts: torch.Tensor) -> torch.Tensor:
         spikes: torch.Tensor = self.neuron(counts * self.scale)

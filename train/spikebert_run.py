@@ -1,4 +1,4 @@
-"""A whole SpikeBERT run: teacher, new texts, stage 1, stage 2. Each stage resumes.
+"""A whole SpikeBERT run: teacher, new texts, stages 1, 2, denorm. Each stage resumes.
 
 Also under `torchrun`: the main process writes, the others wait for it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from spikewright.train.data import LabeledText
 from spikewright.train.fresh_bert import make_fresh_bert
 from spikewright.train.mask_fill import fill_masks, load_filler
 from spikewright.train.meter import Say, ignore
+from spikewright.train.model_card_folder import write_model_cards
 from spikewright.train.run_card import (
     CARD,
     add_slice,
@@ -38,7 +40,14 @@ from spikewright.train.stage_augment import (
 )
 from spikewright.train.stage_config import FRESH, SpikeBertRun
 from spikewright.train.stage_data import read_labeled, read_unlabeled
+from spikewright.train.stage_denorm import denorm_stage
 from spikewright.train.stage_model import word_table
+from spikewright.train.stage_names import (
+    DENORM,
+    FOLDERS,
+    chosen_stages,
+    finished_stages,
+)
 from spikewright.train.stage_place import Place, by_one
 from spikewright.train.stage_trainer import SliceEndedError
 from spikewright.train.stages import general_stage, task_stage, teacher_stage
@@ -50,6 +59,7 @@ def train_spikebert(
     data: Path | None,
     run: Path,
     *,
+    stage: str | None = None,
     minutes: float | None = None,
     say: Say = ignore,
 ) -> dict[str, Any] | None:
@@ -63,6 +73,8 @@ def train_spikebert(
         config: the run's configuration.
         data: folder with one folder a task; None if all data are of the hub.
         run: where everything goes.
+        stage: the only one to do: teacher, stage1, stage2, or denorm, which is done
+            only so and goes to `run/denorm`; None: the first three.
         minutes: after which to save and stop; None: at the end.
         say: receives a line for each stage and each evaluation.
 
@@ -72,25 +84,36 @@ def train_spikebert(
     Raises:
         BackendMissingError: a package that the configuration names is not installed.
         ConfigError: the sizes do not fit, or the loss is no longer a finite number.
-        InputError: data or encoder are missing or unfit, or `run` holds a run of
-            another configuration or of other data.
+        InputError: data or encoder are missing or unfit, `run` holds a run of another
+            configuration or of other data, there is no such stage, or it needs another
+            that is not done.
     """
     state, start_s = PartialState(cpu=not torch.cuda.is_available()), time.monotonic()
+    stages = chosen_stages(config, run, stage)
     card = begin_card(config, data, processes=state.num_processes)
     by_one(lambda: claim_folder(run, card))
+    if DENORM in stages:
+        by_one(lambda: claim_folder(run / DENORM, {**card, "config": _denorm(config)}))
     end_s = None if minutes is None else start_s + 60 * minutes
     place = Place(config, run, end_s, say if state.is_main_process else ignore)
-    results = _stages(place, data)
+    is_done = _run_stages(place, data, stages)
     by_one(lambda: add_slice(run, time.monotonic() - start_s))
-    if results is None:
+    if not is_done:
         return None
-    card |= results
+    card |= finished_stages(run)
     card["seconds_of_slices"] = slices(run)
     by_one(lambda: write_json(run / CARD, card))
+    by_one(lambda: write_model_cards(run))
     return card
 
 
-def _stages(place: Place, data: Path | None) -> dict[str, Any] | None:
+def _denorm(config: SpikeBertRun) -> dict[str, Any]:
+    """Return what folder `denorm` keeps to: its table may come after stage 2."""
+    return {DENORM: asdict(config.denorm)}
+
+
+def _run_stages(place: Place, data: Path | None, stages: Sequence[str]) -> bool:
+    """Do them, in order; return whether the time sufficed."""
     config, classes = place.config, len(place.config.data.labels)
     train = [
         each
@@ -100,26 +123,41 @@ def _stages(place: Place, data: Path | None) -> dict[str, Any] | None:
     name = config.data.validation
     validation = read_labeled(data, name, "validation", classes=classes)
     place.say(f"{len(train)} training texts, {len(validation)} for validation")
-    base = _base(place, train)
-    results: dict[str, Any] = {}
     try:
-        results["teacher"] = teacher_stage(place, base, train, validation)
-        _say_accuracy(place, "teacher", results["teacher"])
-        if config.stage1.epochs:
-            names = config.stage1.text
-            texts = [each for name in names for each in read_unlabeled(data, name)]
-            results["stage1"] = general_stage(place, base, texts)
-        made = _made_texts(place, train)
-        results["student"] = task_stage(place, train, made, validation)
-        _say_accuracy(place, "student", results["student"])
+        for stage in stages:
+            _run_stage(place, data, stage, train, validation)
+            _say_accuracy(place, stage)
     except SliceEndedError as ended:
         place.say(f"the slice of time is over at {ended}; call again to go on")
-        return None
-    return results
+        return False
+    return True
 
 
-def _say_accuracy(place: Place, name: str, result: dict[str, Any]) -> None:
-    place.say(f"{name}: {result['validation_accuracy']:.4f} on validation")
+def _run_stage(
+    place: Place,
+    data: Path | None,
+    stage: str,
+    train: Sequence[LabeledText],
+    validation: Sequence[LabeledText],
+) -> None:
+    match stage:
+        case "teacher":
+            teacher_stage(place, _base(place, train), train, validation)
+        case "stage1":
+            names = place.config.stage1.text
+            texts = [each for name in names for each in read_unlabeled(data, name)]
+            general_stage(place, _base(place, train), texts)
+        case "stage2":
+            task_stage(place, train, _made_texts(place, train), validation)
+        case _:
+            denorm_stage(place, train, _made_texts(place, train), validation)
+
+
+def _say_accuracy(place: Place, stage: str) -> None:
+    name = FOLDERS[stage]
+    result = finished_stages(place.run)[name]
+    if "validation_accuracy" in result:
+        place.say(f"{name}: {result['validation_accuracy']:.4f} on validation")
 
 
 def _base(place: Place, train: Sequence[LabeledText]) -> str:

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from spikewright.errors import ConfigError
-from spikewright.train.config import DataConfig, read_seed, read_table, read_toml
+from spikewright.train.config import DataConfig
 from spikewright.train.spikebert_config import SpikeBertConfig
 
 FAMILY = "spikebert"
 FRESH = "fresh"
 """as [teacher] base: a BERT from random weights, for languages without one at hand"""
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "precision": ("float32", "bf16", "fp16"),
-    "schedule": ("cosine", "linear", "constant"),
-    "feature_mean": ("tokens", "published"),
-    "embedding_scale": ("unit", "published"),
-    "replacement": ("vocabulary", "neighbors", "groups"),
-    "start": ("random", "teacher"),
-}
-_MAY_BE_ZERO = frozenset({"epochs"})
-"""no epoch: the stage is left out"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +92,27 @@ class Stage2Table(DistillTable):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DenormTable(StageTable):
+    """From a student with LayerNorm to one whose norms fold; see stage_denorm."""
+
+    epochs: float = 2.0
+    learning_rate: float = 2e-4
+    feature_weight: float = 1.0
+    """of the stream after each block, compared as it is"""
+    logit_weight: float = 1.0
+    label_weight: float = 0.1
+    temperature: float = 1.0
+    calibration: int = 256
+    """training texts that the norms are measured on before the first update"""
+
+    def as_distill(self) -> DistillTable:
+        """Return the table that the losses read: words are not compared."""
+        values = asdict(self)
+        del values["calibration"]
+        return DistillTable(embedding_weight=0.0, **values)
+
+
+@dataclass(frozen=True, kw_only=True)
 class AugmentTable:
     """New texts for stage 2 (Tang et al. 2019); the originals are kept."""
 
@@ -164,87 +171,16 @@ class SpikeBertRun:
     augment: AugmentTable
     stage1: Stage1Table
     stage2: Stage2Table
+    denorm: DenormTable = DenormTable()
     seed: int = 0
+    settings: tuple[str, ...] = ()
+    """KEY=VALUE that were set instead of the file's"""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for the run card."""
-        return {"family": FAMILY, **asdict(self)}
-
-
-def load_run(path: Path) -> SpikeBertRun:
-    """Read the configuration of a SpikeBERT run.
-
-    Raises:
-        ConfigError: the file is missing, is not TOML, has an unknown or missing key, or
-            a value of another type or out of its range.
-    """
-    raw = read_toml(path)
-    tables: dict[str, type[Any]] = {
-        "data": DataConfig,
-        "teacher": TeacherTable,
-        "student": StudentTable,
-        "augment": AugmentTable,
-        "stage1": Stage1Table,
-        "stage2": Stage2Table,
-    }
-    if unknown := sorted(set(raw) - set(tables) - {"seed", "family"}):
-        known = ", ".join(tables)
-        raise ConfigError(
-            f"{path}: unknown key {', '.join(unknown)}; known: family, seed, {known}"
-        )
-    parsed = {name: _table(kind, raw, name, path) for name, kind in tables.items()}
-    run = SpikeBertRun(seed=read_seed(raw.get("seed", 0), path), **parsed)
-    student_config(run, vocabulary=1)  # refuses its options now, not after the teacher
-    _check(run, path)
-    return run
-
-
-def _table(kind: type[Any], raw: Mapping[str, Any], name: str, path: Path) -> Any:
-    where = f"{path} [{name}]"
-    table = read_table(kind, raw.get(name, {}), where, may_be_zero=_MAY_BE_ZERO)
-    for key, allowed in _CHOICES.items():
-        if (value := getattr(table, key, allowed[0])) not in allowed:
-            raise ConfigError(
-                f"{where} {key}: must be one of {', '.join(allowed)}; got {value!r}"
-            )
-    return table
-
-
-def _check(run: SpikeBertRun, path: Path) -> None:
-    for name, stage in (("stage1", run.stage1), ("stage2", run.stage2)):
-        where = f"{path} [{name}]"
-        if stage.layers and len(stage.layers) != run.student.blocks:
-            raise ConfigError(
-                f"{where} layers: names {len(stage.layers)} layers of the teacher; the "
-                f"student has {run.student.blocks} blocks: give one for each"
-            )
-        if stage.feature_mean == "published" and run.student.pad_mask:
-            raise ConfigError(
-                f'{where} feature_mean: "published" compares padding, which a student '
-                "with a pad mask does not compute; set [student] pad_mask = false"
-            )
-    _check_stage1(run.stage1, f"{path} [stage1]")
-    if not run.stage2.epochs:
-        raise ConfigError(f"{path} [stage2] epochs: must be above 0, got 0")
-    if not run.stage2.logit_weight and not run.stage2.label_weight:
-        raise ConfigError(
-            f"{path} [stage2]: logit_weight and label_weight are both 0, so no loss "
-            "reaches the classifier; set one of them"
-        )
-
-
-def _check_stage1(stage: Stage1Table, where: str) -> None:
-    if not stage.epochs:
-        return
-    if not stage.text:
-        raise ConfigError(f"{where}: lacks text; name folders, or set epochs = 0")
-    if not stage.feature_weight:
-        raise ConfigError(f"{where} feature_weight: must be above 0, got 0")
-    if stage.logit_weight or stage.label_weight:
-        raise ConfigError(
-            f"{where}: its teacher has no classifier; logit_weight and label_weight "
-            "belong to [stage2]"
-        )
+        """Return plain values, for the run card, without those of stage denorm."""
+        values = asdict(self)
+        del values["denorm"], values["settings"]
+        return {"family": FAMILY, **values}
 
 
 def student_config(run: SpikeBertRun, *, vocabulary: int) -> SpikeBertConfig:

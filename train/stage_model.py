@@ -58,6 +58,7 @@ class StudentWithHeads(nn.Module):
         student: with a classifier.
         blocks: those whose features are compared, counted from 1.
         table_shape: the teacher's word table, (words, width).
+        teacher_width: that the features are mapped to; None: they stay as they are.
         with_logits: whether the classifier takes part.
         with_table: whether the word tables are compared.
         with_padding: whether features of padding are compared too.
@@ -69,7 +70,7 @@ class StudentWithHeads(nn.Module):
         *,
         blocks: Sequence[int],
         table_shape: tuple[int, int],
-        teacher_width: int,
+        teacher_width: int | None,
         with_logits: bool,
         with_table: bool,
         with_padding: bool,
@@ -79,7 +80,12 @@ class StudentWithHeads(nn.Module):
         self.student: nn.Module = student if with_logits else student.spikebert
         self.blocks = tuple(blocks)
         self.heads = nn.ModuleDict(
-            {str(block): FeatureHead(width, teacher_width) for block in blocks}
+            {
+                str(block): nn.Identity()
+                if teacher_width is None
+                else FeatureHead(width, teacher_width)
+                for block in blocks
+            }
         )
         self.widen: nn.Linear | None = None
         if with_table and table_shape[1] != width:

@@ -12,6 +12,7 @@ from accelerate import PartialState
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from spikewright.files import write_json
+from spikewright.train.auto_tokenizer import save_tokenizer
 from spikewright.train.load import read_json
 from spikewright.train.meter import Say
 from spikewright.train.stage_config import SpikeBertRun
@@ -62,4 +63,4 @@ def save(
 ) -> None:
     """Write a model and its tokenizer to a folder."""
     model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)

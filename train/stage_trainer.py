@@ -13,12 +13,13 @@ from torch.utils.data import Sampler
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
-    Trainer,
+    PrinterCallback,
     TrainerCallback,
     TrainingArguments,
 )
 
 from spikewright.errors import ConfigError
+from spikewright.train.average import AveragingTrainer
 from spikewright.train.data import Row
 from spikewright.train.meter import Say
 from spikewright.train.stage_config import DistillTable, StageTable
@@ -65,11 +66,12 @@ class SliceClock(TrainerCallback):
             control.should_save = control.should_training_stop = True
 
 
-class StageTrainer(Trainer):
+class StageTrainer(AveragingTrainer):
     """A Trainer whose rows come in an order that seed and epoch alone decide."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
+        self.remove_callback(PrinterCallback)  # it prints the log on stdout
         # Our losses are means over the batch: else two processes would double them.
         self.model_accepts_loss_kwargs = False
 
@@ -250,7 +252,12 @@ def _set_lengths(arguments: TrainingArguments, stage: StageTable, rows: int) -> 
 
 
 def train_stage(
-    trainer: Trainer, label: str, stage: StageTable, *, minutes: float | None, say: Say
+    trainer: AveragingTrainer,
+    label: str,
+    stage: StageTable,
+    *,
+    minutes: float | None,
+    say: Say,
 ) -> list[dict[str, float]]:
     """Train from the last checkpoint, if any, to the end; load the best evaluation.
 

@@ -6,37 +6,29 @@ Each is done once: `result.json` says what came out, and that it is done.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
     PreTrainedModel,
-    Trainer,
 )
 
 from spikewright.errors import InputError
-from spikewright.train.data import LabeledText, Row, pad_batch
-from spikewright.train.spikebert_rates import mean_rate, spike_rates
-from spikewright.train.stage_config import (
-    DistillTable,
-    SpikeBertRun,
-    StageTable,
-)
+from spikewright.train.data import LabeledText
+from spikewright.train.spikebert_rates import mean_rate
+from spikewright.train.stage_config import SpikeBertRun
 from spikewright.train.stage_data import labeled_rows, unlabeled_rows
-from spikewright.train.stage_model import (
-    StudentWithHeads,
-    load_encoder,
-)
+from spikewright.train.stage_model import load_encoder
 from spikewright.train.stage_place import Place, Result, by_one, once, save
 from spikewright.train.stage_student import classifying, new_student
-from spikewright.train.stage_trainer import (
-    Distiller,
-    StageTrainer,
-    stage_arguments,
-    train_stage,
+from spikewright.train.stage_trainer import StageTrainer, train_stage
+from spikewright.train.stage_training import (
+    Distillation,
+    Stage,
+    distill,
+    rates_of,
+    trainer_parts,
 )
 from spikewright.train.teacher import (
     find_encoder,
@@ -44,11 +36,6 @@ from spikewright.train.teacher import (
     load_tokenizer,
     loading,
 )
-from spikewright.train.trainer import accuracy
-
-RATE_ROWS = 64
-"""rows of validation that spike rates are measured on"""
-
 
 # --- the teacher ---------------------------------------------------------------------
 
@@ -74,10 +61,9 @@ def teacher_stage(
         torch.manual_seed(place.config.seed)
         model = _classifier(place.config, base)
         trainer = StageTrainer(
-            **_trainer_parts(
+            **trainer_parts(
                 place,
-                table,
-                folder / "checkpoints",
+                Stage("teacher", folder, table),
                 labeled_rows(train, tokenizer, place.config),
                 labeled_rows(validation, tokenizer, place.config),
             ),
@@ -139,14 +125,13 @@ def general_stage(place: Place, base: str, texts: Sequence[str]) -> Result:
         ).tolist()
         shuffled = [rows[i] for i in chosen]
         model = new_student(place.config, table, teacher)
-        at_start = _rates(model.encoder, shuffled)
+        at_start = rates_of(model.encoder, shuffled)
         place.say(
             f"stage1: {len(rows) - held_out} texts of {base}'s features; mean rate "
             f"{mean_rate(at_start):.4f}"
         )
-        trainer, curve = _distill(
-            place, model, teacher, table, shuffled[held_out:], shuffled[:held_out]
-        )
+        stage = Distillation("stage1", folder, table, table, model, teacher)
+        trainer, curve = distill(place, stage, shuffled[held_out:], shuffled[:held_out])
         measured = trainer.evaluate()["eval_loss"]
 
         def keep() -> None:
@@ -190,69 +175,18 @@ def task_stage(
         rows += unlabeled_rows(made, tokenizer, config)
         held = labeled_rows(validation, tokenizer, config)
         student = classifying(model)
-        at_start = _rates(student, held)
+        at_start = rates_of(student, held)
         place.say(f"stage2: {len(rows)} texts; mean rate {mean_rate(at_start):.4f}")
-        trainer, curve = _distill(place, model, teacher, table, rows, held)
+        stage = Distillation("stage2", folder, table, table, model, teacher)
+        trainer, curve = distill(place, stage, rows, held)
         measured = trainer.evaluate()["eval_accuracy"]
         by_one(lambda: save(student, tokenizer, folder))
         return {
             "validation_accuracy": measured,
             "parameters": sum(each.numel() for each in student.parameters()),
             "rates_at_start": at_start,
-            "rates": _rates(student, held),
+            "rates": rates_of(student, held),
             "curve": curve,
         }
 
     return once(folder, work)
-
-
-def _distill(
-    place: Place,
-    model: StudentWithHeads,
-    teacher: PreTrainedModel,
-    table: DistillTable,
-    rows: Sequence[Row],
-    held_out: Sequence[Row],
-) -> tuple[Trainer, list[dict[str, float]]]:
-    is_first = table is place.config.stage1
-    name, folder = ("stage1", "stage1") if is_first else ("stage2", "student")
-    checkpoints = place.run / folder / "checkpoints"
-    trainer = Distiller(
-        **_trainer_parts(place, table, checkpoints, rows, held_out),
-        model=model,
-        teacher=teacher,
-        table=table,
-        blocks=place.config.student.blocks,
-    )
-    curve = train_stage(trainer, name, table, minutes=place.minutes, say=place.say)
-    return trainer, curve
-
-
-def _trainer_parts(
-    place: Place,
-    table: StageTable,
-    checkpoints: Path,
-    rows: Sequence[Row],
-    held_out: Sequence[Row],
-) -> dict[str, Any]:
-    by_accuracy = table is not place.config.stage1
-    return {
-        "args": stage_arguments(
-            table,
-            checkpoints,
-            rows=len(rows),
-            seed=place.config.seed,
-            by_accuracy=by_accuracy,
-        ),
-        "train_dataset": rows,
-        "eval_dataset": held_out,
-        "data_collator": pad_batch,
-        "compute_metrics": accuracy if by_accuracy else None,
-    }
-
-
-def _rates(student: PreTrainedModel, rows: Sequence[Row]) -> dict[str, float]:
-    batch = pad_batch(rows[:RATE_ROWS])
-    device = student.device
-    ids, mask = (batch[key].to(device) for key in ("input_ids", "attention_mask"))
-    return spike_rates(student, ids, mask)

@@ -16,10 +16,10 @@ from transformers import (
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    Trainer,
 )
 
 from spikewright.errors import BackendMissingError, InputError
+from spikewright.train.average import AveragingTrainer
 from spikewright.train.config import DataConfig, TeacherConfig
 from spikewright.train.data import LabeledText, Row, pad_batch, tokenize
 from spikewright.train.meter import Meter, Say, ignore
@@ -124,7 +124,7 @@ def fine_tune_teacher(
     torch.manual_seed(seed)
     model = load_classifier(config.base, classes=len(data.labels))
     checkpoints = folder / "checkpoints"
-    trainer = Trainer(
+    trainer = AveragingTrainer(
         model=model,
         args=training_arguments(
             config, checkpoints, seed=seed, evaluations=10, schedule="linear"
@@ -134,6 +134,7 @@ def fine_tune_teacher(
         data_collator=pad_batch,
         compute_metrics=accuracy,
     )
+    trainer.keep_average(config.average)
     train_to_best(trainer, "teacher", say)
     measured = trainer.evaluate()["eval_accuracy"]
     model.save_pretrained(folder)

@@ -11,25 +11,30 @@ import torch
 from transformers import (
     EvalPrediction,
     PrinterCallback,
-    Trainer,
     TrainerCallback,
     TrainingArguments,
 )
 
 from spikewright.errors import ConfigError, InputError
-from spikewright.train.config import DistillConfig, TeacherConfig
+from spikewright.train.average import AVERAGE_FILE, AveragingTrainer
+from spikewright.train.config import DistillConfig, QuantizeConfig, TeacherConfig
 from spikewright.train.meter import Meter, Say
 
 
 def training_arguments(
-    config: TeacherConfig | DistillConfig,
+    config: TeacherConfig | DistillConfig | QuantizeConfig,
     folder: Path,
     *,
     seed: int,
     evaluations: int,
     schedule: str,
+    metric: str = "accuracy",
+    bf16: bool = True,
 ) -> TrainingArguments:
-    """Return arguments that evaluate, and save to `folder`, `evaluations` times."""
+    """Return arguments that evaluate, and save to `folder`, `evaluations` times.
+
+    The best is the evaluation with the largest `metric`.
+    """
     return TrainingArguments(
         output_dir=str(folder.resolve()),
         num_train_epochs=config.epochs,
@@ -46,10 +51,10 @@ def training_arguments(
         save_steps=1 / evaluations,
         save_total_limit=2,  # with 1, the Trainer deletes the last when it ends
         load_best_model_at_end=True,
-        metric_for_best_model="accuracy",
+        metric_for_best_model=metric,
         logging_steps=50,
         logging_nan_inf_filter=False,  # Progress refuses them
-        bf16=True,
+        bf16=bf16,
         use_cpu=not torch.cuda.is_available(),
         remove_unused_columns=False,
         label_names=["labels"],
@@ -99,11 +104,11 @@ class Progress(TrainerCallback):
             self.say(f"{self.label}: loss {logs['eval_loss']:.4f} held out {where}")
 
 
-def train_to_best(trainer: Trainer, label: str, say: Say) -> None:
+def train_to_best(trainer: AveragingTrainer, label: str, say: Say) -> None:
     """Train from the last checkpoint, if any, and load the best evaluation.
 
     Args:
-        trainer: with `training_arguments`.
+        trainer: with `training_arguments`; with its average, if it keeps one.
         label: the table of the configuration that says how.
         say: receives a line for each evaluation.
 
@@ -114,14 +119,17 @@ def train_to_best(trainer: Trainer, label: str, say: Say) -> None:
     progress = Progress(label, say)
     trainer.add_callback(progress)
     folder = Path(str(trainer.args.output_dir))
-    trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    last = last_checkpoint(folder, averaged=trainer.average is not None)
+    trainer.train(resume_from_checkpoint=last)
     trainer.remove_callback(progress)
+    trainer.settle()
 
 
-def last_checkpoint(folder: Path) -> str | None:
+def last_checkpoint(folder: Path, *, averaged: bool = False) -> str | None:
     """Return the last checkpoint in `folder` that was written to its end."""
-    # The Trainer writes trainer_state.json last.
-    found = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    # The Trainer writes trainer_state.json last; the average follows it.
+    last = AVERAGE_FILE if averaged else "trainer_state.json"
+    found = [path.parent for path in folder.glob(f"checkpoint-*/{last}")]
     steps = {int(path.name.removeprefix("checkpoint-")): str(path) for path in found}
     return steps[max(steps)] if steps else None
 

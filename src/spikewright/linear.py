@@ -25,6 +25,8 @@ from spikewright.values import IntArray, NumberArray, Shape
 
 Batch = npt.NDArray[Any]
 Window = tuple[slice, slice]
+ROWS = 2**17
+"""weights of which the magnitude is taken at once"""
 
 # --- shapes --------------------------------------------------------------------------
 
@@ -179,9 +181,16 @@ def fan_in(synapses: Synapses) -> NumberArray:
             found = np.bincount(synapses.targets, np.abs(weight), synapses.shape[0])
         case DiagonalSynapses():
             found = np.abs(weight)
-        case DenseSynapses() | ChannelSynapses():  # row by row: no copy of the whole
-            found = np.array([np.abs(each).sum(axis=-1) for each in weight])
+        case DenseSynapses() | ChannelSynapses():
+            found = _sums_of_rows(weight)
     return found
+
+
+def _sums_of_rows(weight: NumberArray) -> NumberArray:
+    """Sum |weight| over the last axis, some rows at once: no copy of the whole."""
+    rows = max(1, ROWS // max(1, weight[:1].size))
+    starts = range(0, max(1, len(weight)), rows)
+    return np.concatenate([np.abs(weight[i : i + rows]).sum(axis=-1) for i in starts])
 
 
 def fan_out(synapses: Synapses, size: int) -> IntArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,21 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    PreTrainedTokenizerFast,
+)
 
 from spikewright.train.config import TrainConfig, load_config
 from spikewright.train.norm import FoldableNorm
 from spikewright.train.pipeline import train_run
-from spikewright.train.student import ChipStudent, ChipStudentConfig
+from spikewright.train.spikebert_run import train_spikebert
+from spikewright.train.stage_config import SpikeBertRun
+from spikewright.train.stage_load import load_run
+from spikewright.train.student import ChipStudent
+from spikewright.train.student_config import ChipStudentConfig
 
 MakeStudent = Callable[..., ChipStudent]
 
@@ -91,6 +101,7 @@ beta = 0.5
 epochs = 6
 learning_rate = 2e-2
 batch_size = 16
+compile = "never"
 """
 
 
@@ -156,3 +167,23 @@ def done(place: Path, config: TrainConfig) -> Path:
     """The folder of a run that nothing disturbed."""
     train_run(config, place / "data", place / "done")
     return place / "done"
+
+
+@pytest.fixture(scope="session")
+def spike_config(place: Path) -> SpikeBertRun:
+    """A SpikeBERT run on the tiny task, its encoder with a mask."""
+    shutil.copytree(place / "encoder", place / "masked")
+    tokenizer = AutoTokenizer.from_pretrained(place / "masked")
+    tokenizer.add_special_tokens({"mask_token": "[MASK]"})
+    tokenizer.save_pretrained(place / "masked")
+    text = (Path(__file__).parent / "spikebert.toml").read_text()
+    text = text.replace("BASE", str(place / "masked"))
+    (place / "spikebert.toml").write_text(text)
+    return load_run(place / "spikebert.toml")
+
+
+@pytest.fixture(scope="session")
+def finished(place: Path, spike_config: SpikeBertRun) -> Path:
+    """The folder of a SpikeBERT run that nothing disturbed."""
+    train_spikebert(spike_config, place / "data", place / "spikebert")
+    return place / "spikebert"

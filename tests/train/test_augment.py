@@ -87,3 +87,28 @@ def test_words_drop_at_the_rate_and_keep_their_order() -> None:
     for each in made:
         numbers = [int(word[1:]) for word in each.split()]
         assert numbers == sorted(numbers)
+
+
+def test_long_texts_yield_more() -> None:
+    short, long = "a b c", " ".join(f"w{i}" for i in range(8))
+    made = _augmented(
+        0, [short, long], rounds=0, long_rounds=50, long_words=8, splice_probability=0.0
+    )
+    assert len(made) > 20
+    assert all(word.startswith("w") for text in made for word in text.split())
+
+
+def test_words_are_replaced_at_the_rate() -> None:
+    text = " ".join(["old"] * 1000)
+    config = AugmentConfig(
+        rounds=1,
+        drop_probability=0.0,
+        splice_probability=0.0,
+        replace_probability=0.2,
+    )
+    rng = np.random.default_rng(0)
+    (made,) = augment([text], config, rng, replace=lambda word, rng: f"new-{word}")
+    words = made.split()
+    assert set(words) == {"old", "new-old"}
+    # 1000 draws: deviation sqrt(1000 * 0.2 * 0.8) = 13.
+    assert words.count("new-old") == pytest.approx(200, abs=40)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spikewright.errors import ConfigError
-from spikewright.train.config import load_config
+from spikewright.train.config import QuantizeConfig, load_config
 
 DATA = '[data]\ntrain = ["a", "b"]\nvalidation = "a"\nlabels = ["no", "yes"]\n'
 TEACHER = '[teacher]\nbase = "somewhere"\n'
@@ -27,6 +27,7 @@ def test_what_is_not_given_has_the_documented_default(tmp_path: Path) -> None:
             "validation": "a",
             "labels": ("no", "yes"),
             "max_tokens": 64,
+            "unlabeled": (),
         },
         "teacher": {
             "base": "somewhere",
@@ -35,9 +36,13 @@ def test_what_is_not_given_has_the_documented_default(tmp_path: Path) -> None:
             "batch_size": 64,
             "weight_decay": 0.01,
             "warmup_ratio": 0.06,
+            "average": 0.0,
         },
         "augment": {
             "rounds": 1,
+            "long_rounds": 0,
+            "long_words": 8,
+            "replace_probability": 0.0,
             "drop_probability": 0.15,
             "splice_probability": 0.5,
             "longest_piece": 12,
@@ -49,6 +54,7 @@ def test_what_is_not_given_has_the_documented_default(tmp_path: Path) -> None:
             "blocks": 2,
             "steps": 4,
             "window": 3,
+            "block_window": 1,
             "beta": 0.5,
         },
         "distill": {
@@ -61,6 +67,21 @@ def test_what_is_not_given_has_the_documented_default(tmp_path: Path) -> None:
             "label_weight": 0.1,
             "rate_weight": 0.0,
             "dropout": 0.1,
+            "average": 0.0,
+            "compile": "auto",
+        },
+        "quantize": {
+            "epochs": 0.0,
+            "learning_rate": 2e-4,
+            "batch_size": 128,
+            "weight_decay": 0.01,
+            "warmup_ratio": 0.03,
+            "logit_weight": 1.0,
+            "label_weight": 0.1,
+            "rate_weight": 0.0,
+            "rate_target": 0.0,
+            "average": 0.0,
+            "compile": "auto",
         },
         "seed": 0,
     }
@@ -73,6 +94,13 @@ def test_what_is_given_is_taken(tmp_path: Path) -> None:
     assert config.teacher.epochs == 3.0
     assert isinstance(config.teacher.epochs, float)
     assert config.student.beta == 0.9
+
+
+@pytest.mark.parametrize("epochs", [0, 0.5])
+def test_quantizing_may_have_no_epochs(tmp_path: Path, epochs: float) -> None:
+    text = f"[quantize]\nepochs = {epochs}\nrate_target = 0.1\n"
+    config = load_config(_write(tmp_path, DATA + TEACHER + text))
+    assert config.quantize == QuantizeConfig(epochs=epochs, rate_target=0.1)
 
 
 def test_the_shipped_configuration_is_one() -> None:
@@ -105,6 +133,23 @@ def test_the_shipped_configuration_is_one() -> None:
         (DATA + TEACHER + "epochs = 'a'\n", r"\[teacher\] epochs: must be float, got"),
         (DATA + TEACHER + "epochs = 0\n", r"epochs: must be above 0, got 0.0"),
         (DATA + TEACHER + "epochs = nan\n", r"epochs: must be above 0, got nan"),
+        (DATA + TEACHER + "average = 2\n", r"average: must be 0 to 1, got 2"),
+        (
+            DATA + TEACHER + "[distill]\ncompile = 'fast'\n",
+            r"\[distill\] compile: must be one of auto, always, never, got 'fast'",
+        ),
+        (
+            DATA + TEACHER + "[quantize]\nrate_target = 2\n",
+            r"\[quantize\] rate_target: must be 0 to 1, got 2",
+        ),
+        (
+            DATA + TEACHER + "[quantize]\nepochs = -1\n",
+            r"\[quantize\] epochs: must be above 0, got -1",
+        ),
+        (
+            DATA + TEACHER + "[quantize]\ndropout = 0.1\n",
+            r"\[quantize\]: unknown key dropout; known: epochs, learning_rate",
+        ),
         (DATA + TEACHER + "warmup_ratio = 2\n", r"warmup_ratio: must be 0 to 1, got 2"),
         (DATA + TEACHER + "weight_decay = -1\n", r"weight_decay: must be 0 or more"),
         (DATA + TEACHER + "weight_decay = inf\n", r"weight_decay: must be 0 or more"),

@@ -7,7 +7,8 @@ import torch
 
 from spikewright.train.neuron import leaky, run_leaky
 from spikewright.train.norm import FoldableNorm
-from spikewright.train.student import ChipStudentConfig, SpikingLinear
+from spikewright.train.student_config import ChipStudentConfig
+from spikewright.train.student_layers import SpikingLinear
 
 
 def _trained(seed: int, limit: float = 0.45) -> FoldableNorm:

@@ -226,6 +226,37 @@ def test_refuses_a_label_without_a_name(
     assert not (tmp_path / "run").exists()
 
 
+def test_unlabeled_texts_are_read_but_those_held_out(
+    place: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(place / "data", data)
+    held_out = json.loads((data / "tiny/validation.jsonl").read_text().splitlines()[0])
+    texts = (held_out["text"].upper() + " .", "warm soup , cold soup", "the road")
+    (data / "more").mkdir()
+    (data / "more" / "train.jsonl").write_text(
+        "".join(json.dumps({"text": text, "label": 7}) + "\n" for text in texts)
+    )
+    extended = dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, unlabeled=("more",)),
+        augment=dataclasses.replace(config.augment, rounds=0),
+        teacher=dataclasses.replace(config.teacher, average=0.9),
+        distill=dataclasses.replace(config.distill, average=0.9),
+    )
+    lines: list[str] = []
+    card = train_run(extended, data, tmp_path / "run", say=lines.append)
+    assert "1 unlabeled texts stand in the validation split, too: left out" in lines
+    originals = {
+        json.loads(line)["text"]
+        for line in (data / "tiny/train.jsonl").read_text().splitlines()
+    }
+    labels = np.load(tmp_path / "run" / "teacher_logits.npz")["logits"]
+    assert len(labels) == len(originals | set(texts[1:]))
+    assert card["student"]["validation_accuracy"] > 0.8
+    assert set(card["data_sha256"]) == {"tiny/train", "more/train", "tiny/validation"}
+
+
 def test_refuses_sizes_before_the_teacher(
     place: Path, config: TrainConfig, tmp_path: Path
 ) -> None:
@@ -268,3 +299,18 @@ def test_refuses_a_run_where_no_folder_can_be(
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file/run: cannot be made: Not a directory"):
         train_run(config, place / "data", tmp_path / "file" / "run")
+
+
+def test_the_student_s_folder_is_ready_for_pipelines(done: Path) -> None:
+    folder = done / "student"
+    tokenizer = load_tokenizer(str(folder))
+    words = ["the", "soup"]
+    assert tokenizer(" ".join(words))["input_ids"] == tokenizer.convert_tokens_to_ids(
+        words  # no [CLS], no [SEP]
+    )
+    assert tokenizer.model_max_length == 10  # [data] max_tokens
+    card = json.loads((folder / "card.json").read_text())
+    measured = card["student"]["validation_accuracy"]
+    readme = (folder / "README.md").read_text()
+    assert readme.startswith("---\n")
+    assert f"| student | {measured:.4f} |" in readme

@@ -12,6 +12,7 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from spikewright.errors import ConfigError, InputError
+from spikewright.train.auto import register_auto_classes
 from spikewright.train.spikebert import (
     SpikeBertForSequenceClassification,
     SpikeBertModel,
@@ -328,6 +329,7 @@ def test_a_lif_encoder_gives_other_bits_at_other_steps() -> None:
 def test_a_saved_model_comes_back_by_its_name(
     tmp_path: Path, positions: str, norm: str
 ) -> None:
+    register_auto_classes()
     model, inputs = _small(positions=positions, norm=norm), _batch(4, 9)
     model.save_pretrained(tmp_path)
     assert (tmp_path / "model.safetensors").is_file()

@@ -19,8 +19,9 @@ from spikewright.train.spikebert import (
     SpikeBertModel,
 )
 from spikewright.train.spikebert_config import SpikeBertConfig
-from spikewright.train.stage_config import TeacherTable, load_run
+from spikewright.train.stage_config import TeacherTable
 from spikewright.train.stage_data import hash_texts, read_labeled, read_unlabeled
+from spikewright.train.stage_load import load_run
 from spikewright.train.stage_model import StudentWithHeads, load_encoder
 from spikewright.train.stage_order import LikeLengths
 

@@ -15,7 +15,9 @@ from spikewright.train.answer import float_logits
 from spikewright.train.config import DistillConfig
 from spikewright.train.distill import distillation_loss
 from spikewright.train.encoder import PackedEncoder
-from spikewright.train.student import ChipStudent, ChipStudentConfig
+from spikewright.train.student import ChipStudent
+from spikewright.train.student_config import ChipStudentConfig
+from spikewright.train.student_layers import look_ahead
 
 MakeStudent = Callable[..., ChipStudent]
 
@@ -56,7 +58,7 @@ def test_populations_have_the_documented_shapes_and_are_spikes(
 
 
 def test_the_rate_is_the_mean_over_populations(make_student: MakeStudent) -> None:
-    student = make_student()
+    student = make_student(dropout=0.0).train()
     ids, mask = _batch(0, (12, 3))
     _, populations = student.run(ids, mask.bool())
     means = [s.double().mean().item() for s in populations]
@@ -80,11 +82,12 @@ def test_logits_are_the_mean_over_steps_and_tokens_of_the_heads(
     torch.testing.assert_close(logits[0], by_hand)
 
 
+@pytest.mark.parametrize("ahead", [1, 3])
 @pytest.mark.parametrize("width", [16, 32, 64])
 def test_padding_changes_no_bit_of_the_logits(
-    make_student: MakeStudent, width: int
+    make_student: MakeStudent, width: int, ahead: int
 ) -> None:
-    student = make_student(max_tokens=64)
+    student = make_student(max_tokens=64, block_window=ahead)
     ids, mask = _batch(1, (12, 3, 1, 7))
     torch.manual_seed(width)
     more = torch.randint(0, 50, (4, width - 12))
@@ -100,7 +103,7 @@ def test_padding_may_be_wider_than_the_positions(make_student: MakeStudent) -> N
 
 
 def test_a_sentence_does_not_see_its_neighbors(make_student: MakeStudent) -> None:
-    student = make_student()
+    student = make_student(block_window=2)
     ids, mask = _batch(2, (12, 3, 7))
     together = _logits(student, ids, mask)
     alone = torch.cat(
@@ -129,6 +132,22 @@ def test_a_word_sees_the_next_words_of_its_window_only(
     stem, changed = (student.run(each, mask.bool())[1][0] for each in (ids, other))
     differs = (stem != changed).any(dim=2).any(dim=0)
     assert differs.nonzero().flatten().tolist() == [4, 5, 6]
+
+
+def test_tokens_look_ahead_in_their_own_sample_only() -> None:
+    # Two samples, of 3 tokens and of 1, one channel, two steps that differ by 10.
+    s = (
+        torch.tensor([1.0, 2.0, 3.0, 4.0])[None, :, None]
+        + torch.tensor([0.0, 10.0])[:, None, None]
+    )
+    found = look_ahead(s, torch.tensor([0, 0, 0, 1]), 3)
+    assert found[0].tolist() == [[1, 2, 3], [2, 3, 0], [3, 0, 0], [4, 0, 0]]
+    assert found[1].tolist() == [[11, 12, 13], [12, 13, 0], [13, 0, 0], [14, 0, 0]]
+
+
+def test_a_window_may_be_longer_than_all_tokens() -> None:
+    found = look_ahead(torch.ones(1, 2, 1), torch.tensor([0, 0]), 4)
+    assert found.tolist() == [[[1, 1, 0, 0], [1, 0, 0, 0]]]
 
 
 def test_gradient_flows_to_every_parameter(make_student: MakeStudent) -> None:

@@ -116,6 +116,8 @@ STUDENTS = [
     {"beta": 0.3, "blocks": 1, "hidden": 9, "window": 4},
     {"beta": 0.95, "blocks": 3, "channels": 8, "steps": 4},
     {"window": 2, "steps": 1, "id2label": dict(enumerate("abc"))},
+    {"block_window": 3},
+    {"block_window": 5, "window": 1, "blocks": 1, "hidden": 9},
 ]
 
 
@@ -251,10 +253,11 @@ def test_the_comparison_sees_a_lost_head(make_student: MakeStudent, head: int) -
     assert np.abs(logits - lossy_logits).max() > 1e-3
 
 
+@pytest.mark.parametrize("ahead", [1, 3])
 def test_padding_slots_are_silent_whatever_the_biases(
-    make_student: MakeStudent,
+    make_student: MakeStudent, ahead: int
 ) -> None:
-    student = make_student(0, steps=40, beta=0.9)
+    student = make_student(0, steps=40, beta=0.9, block_window=ahead)
     with torch.no_grad():
         for module in student.modules():
             if isinstance(module, FoldableNorm):
@@ -267,8 +270,11 @@ def test_padding_slots_are_silent_whatever_the_biases(
                 assert not each[i, :, :, length:].any(), name
 
 
-def test_logits_do_not_depend_on_the_slots(make_student: MakeStudent) -> None:
-    student = make_student(0)
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_logits_do_not_depend_on_the_slots(
+    make_student: MakeStudent, ahead: int
+) -> None:
+    student = make_student(0, block_window=ahead)
     sentences = _sentences(0, (3, 5))
     short, _ = _graph_spikes(student, sentences, tokens=5)
     long, _ = _graph_spikes(student, sentences, tokens=12)

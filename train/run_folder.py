@@ -1,0 +1,95 @@
+"""The folder of a run: what it began with, what is done, what it leaves behind."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spikewright.errors import InputError
+from spikewright.files import write_json
+from spikewright.train.config import TrainConfig
+from spikewright.train.load import read_json
+from spikewright.train.stage_data import hash_texts
+
+QUANTIZED = "quantized"
+"""folder, and key on the card, of the student that learned on in integers"""
+
+
+def begin_card(config: TrainConfig, data: Path | None) -> dict[str, Any]:
+    """Return the part of a card that is known before the run."""
+    named = (*config.data.train, *config.data.unlabeled)
+    splits = [(name, "train") for name in named]
+    splits.append((config.data.validation, "validation"))
+    return {
+        "config": config.as_dict(),
+        "data_sha256": {f"{n}/{s}": hash_texts(data, n, s) for n, s in splits},
+        "versions": {
+            "python": platform.python_version(),
+            **{
+                name: importlib.metadata.version(name)
+                for name in ("torch", "snntorch", "transformers", "numpy")
+            },
+        },
+        "torch_threads": torch.get_num_threads(),
+    }
+
+
+def teacher_config(config: TrainConfig, folder: Path) -> dict[str, Any]:
+    """Return the sizes of the teacher, from which its operations are counted."""
+    raw = read_json(folder / "config.json")
+    kept = (
+        *("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads"),
+        *("intermediate_size", "vocab_size"),
+    )
+    name = config.teacher.base.removeprefix("package:")
+    labels = {"id2label": dict(enumerate(config.data.labels))}
+    return {"_name_or_path": name, **{key: raw[key] for key in kept}, **labels}
+
+
+def open_run(run: Path, card: dict[str, Any]) -> None:
+    """Make the folder, or refuse to go on with one of another configuration or data.
+
+    Raises:
+        InputError: it cannot be made, or a run of other values is in it.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{run}: cannot be made: {error.strerror}") from error
+    # [quantize] may come later, or change: its stage is the last, and claims its own.
+    config = {k: v for k, v in card["config"].items() if k != "quantize"}
+    claim(run / "config.json", config)
+    claim(run / "data.json", card["data_sha256"])
+
+
+def claim(path: Path, values: dict[str, Any]) -> None:
+    """Write values to a file, or refuse one that holds others.
+
+    Raises:
+        InputError: it holds others.
+    """
+    wanted = json.loads(json.dumps(values))
+    if not path.exists():
+        write_json(path, wanted)
+    found = read_json(path)
+    keys = [key for key in {**wanted, **found} if wanted.get(key) != found.get(key)]
+    if keys:
+        raise InputError(
+            f"{path}: the run in this folder began with other values in "
+            f"{', '.join(keys)}; choose another folder or remove it"
+        )
+
+
+def once(folder: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the result of `work`, from `folder/result.json` if it was done before."""
+    path = folder / "result.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, work())
+    return read_json(path)

@@ -11,8 +11,11 @@ import pytest
 from spikewright import (
     counting_cells,
     counting_kernels,
+    counting_packed,
+    counting_sparks,
     counting_sums,
     counting_touch,
+    counting_updates,
 )
 from spikewright import nodes as n
 from spikewright.counting import count_operations, count_run
@@ -292,6 +295,9 @@ KINDS = tuple(kinds(np.random.default_rng(0), 0.5))
 def chunks(request, monkeypatch):
     monkeypatch.setattr(counting_sums, "CELLS", request.param)
     monkeypatch.setattr(counting_sums, "CACHED", request.param)
+    monkeypatch.setattr(counting_sparks, "CACHED", request.param)
+    monkeypatch.setattr(counting_packed, "CACHED", request.param)
+    monkeypatch.setattr(counting_updates, "CELLS", request.param)
 
 
 @pytest.mark.usefixtures("chunks")
@@ -309,14 +315,23 @@ def test_synapses_of_each_kind_count_like_their_weights(
         assert_equal(count_run(graph, trace), Loop(graph, trace, {}))
 
 
-@pytest.mark.parametrize("kind", ["token", "shared", "conv"])
-def test_many_targets_are_settled_like_few(kind, monkeypatch):
-    monkeypatch.setattr(counting_kernels, "FEW", 0)
-    rng = np.random.default_rng(1)
-    synapses, source, target = kinds(rng, 0.2)[kind]
-    graph = one_way(rng, synapses, source, target)
-    trace = trace_of(graph, spikes_of(rng, graph, rate=0.2))
-    assert_equal(count_run(graph, trace), Loop(graph, trace, {}))
+@pytest.mark.parametrize("kind", ["token", "shared", "conv", "groups", "dense"])
+@pytest.mark.parametrize("few_zeros", [0.0, 1.0])
+@pytest.mark.parametrize("enough", [0.0, np.inf])
+@pytest.mark.parametrize("few_sets", [0, 16])
+def test_each_way_of_looking_at_windows_finds_the_same(
+    kind, few_zeros, enough, few_sets, monkeypatch
+):
+    monkeypatch.setattr(counting_touch, "FEW_ZEROS", few_zeros)
+    monkeypatch.setattr(counting_kernels, "ENOUGH", enough)
+    monkeypatch.setattr(counting_kernels, "FEW_SETS", few_sets)
+    monkeypatch.setattr(counting_kernels, "PATCHED", 7)
+    for seed, zeros in ((1, 0.2), (2, 0.05)):
+        rng = np.random.default_rng(seed)
+        synapses, source, target = kinds(rng, zeros)[kind]
+        graph = one_way(rng, synapses, source, target)
+        trace = trace_of(graph, spikes_of(rng, graph, rate=0.2))
+        assert_equal(count_run(graph, trace), Loop(graph, trace, {}))
 
 
 @pytest.mark.usefixtures("chunks")
@@ -327,6 +342,7 @@ def test_windows_elementwise_skips_and_delays_meet(
     rate, few_places, zeros, monkeypatch
 ):
     monkeypatch.setattr(counting_cells, "FEW_PLACES", few_places)
+    monkeypatch.setattr(counting_kernels, "FEW_PLACES", few_places)
     rng = np.random.default_rng(11)
     nodes = {
         "in": n.Input((9, 8)),
@@ -354,6 +370,7 @@ def test_windows_elementwise_skips_and_delays_meet(
 @pytest.mark.parametrize("left", [0.0, 1.0])
 @pytest.mark.parametrize("rate", [0.02, 0.3])
 def test_sources_beyond_the_first_are_seen(left, rate, monkeypatch):
+    monkeypatch.setattr(counting_touch, "FEW_ZEROS", -1.0)
     monkeypatch.setattr(counting_touch, "FIRST", 4)
     monkeypatch.setattr(counting_touch, "FEW_LEFT", left)
     rng = np.random.default_rng(2)

@@ -56,11 +56,11 @@ def begin_run(
     placement: Placement | None,
 ) -> Run:
     """Check what was given; `count_run` says what that is, and its errors."""
-    signals = read_signals(graph, trace, inputs)
     projections = read_projections(graph)
+    slots = token_slots(graph, projections)
+    signals = read_signals(graph, trace, inputs, slots)
     _check_placement(graph, placement or {})
     grid = Grid(trace.samples, trace.steps, _lengths(lengths, trace.samples))
-    slots = token_slots(graph, projections)
     names = [k for k in graph.nodes if k in signals or k in projections]
     found: dict[str, dict[str, Amount]] = {name: {} for name in names}
     run = Run(graph, grid, projections, signals, slots, placement, found)

@@ -8,19 +8,22 @@ else matters; where few places are left, those are looked at alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from spikewright.counting_events import EVERY, Chosen, Mark, make_mark
+from spikewright.counting_events import EVERY, Chosen, Mark, kernel_of, make_mark
 from spikewright.counting_kernels import (
+    FEW_PLACES,
     Kernel,
-    as_kernel,
+    Seen,
     events_at,
-    make_kernel,
-    seen_by,
+    look,
 )
-from spikewright.counting_touch import Counts, Mask, count_rows, count_true
+from spikewright.counting_packed import Heard, Sent, unpack
+from spikewright.counting_touch import Mask, count_rows, count_true
 from spikewright.nodes import (
+    ChannelSynapses,
     ConvSynapses,
     DiagonalSynapses,
     IntArray,
@@ -28,8 +31,6 @@ from spikewright.nodes import (
     TokenSynapses,
 )
 
-FEW_PLACES = 1 / 4
-"""share of places below which they are looked at alone"""
 Places = tuple[IntArray, ...]
 """sample, step, place of each"""
 
@@ -38,14 +39,41 @@ Places = tuple[IntArray, ...]
 class Way:
     """A projection whose events change from step to step."""
 
+    synapses: Synapses
     shift: int
-    mark: Mark
-    sent: Mask
-    """(samples, steps, neurons)"""
-    kernel: Kernel | None
-    """if it is one group of one"""
-    meets: Mask | None
-    """(neurons,), if it is elementwise"""
+    sent: Sent
+    chosen: Chosen
+    """neurons of the target that are looked at"""
+
+    @cached_property
+    def mark(self) -> Mark:
+        """What marks all that it sends events to."""
+        return make_mark(self.synapses, self.sent, self.chosen)
+
+    @cached_property
+    def kernel(self) -> Kernel | None:
+        """Its kernel, if that is one group of one."""
+        if not isinstance(self.synapses, TokenSynapses | ConvSynapses):
+            return None
+        kernel = kernel_of(self.synapses, self.sent, self.chosen)
+        return kernel if kernel.synapses.groups == 1 else None
+
+    @cached_property
+    def meets(self) -> Mask | None:
+        """(neurons,), if each has one source: its own, or that of its channel."""
+        weight = self.synapses.weight
+        match self.synapses:
+            case DiagonalSynapses():
+                return np.asarray(weight.reshape(-1) != 0)
+            case ChannelSynapses() if weight.shape[2] == 1:
+                return np.asarray(weight.reshape(-1) != 0)
+            case _:
+                return None
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Say whether each neuron has a source of its own."""
+        return self.meets is not None and self.meets.size == self.sent.mask.shape[2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +83,24 @@ class Work:
     steady: Mask
     """(steps, chosen neurons), in every sample"""
     ways: tuple[Way, ...]
-    own: Mask | None
-    """(samples, steps, neurons), its own spikes"""
+    own: Sent | None
+    """its own spikes"""
     chosen: Chosen
     places: int
     """the neurons are (channels, places)"""
 
     @property
+    def is_bitwise(self) -> bool:
+        """Say whether each neuron hears one source of each way."""
+        has_all = self.chosen is EVERY and bool(self.ways)
+        return has_all and all(self._has_one(way) for way in self.ways)
+
+    def _has_one(self, way: Way) -> bool:
+        channels = self.steady.shape[1] // self.places
+        is_spread = way.sent.mask.shape[2] == channels
+        return way.meets is not None and (way.is_elementwise or is_spread)
+
+    @cached_property
     def has_windows(self) -> bool:
         """Say whether all channels of a place look alike, and at nothing else."""
         kernels = [way.kernel for way in self.ways if way.kernel is not None]
@@ -70,7 +109,7 @@ class Work:
             and not self.steady.any()
             and bool(kernels)
             and all(self._fits(each) for each in kernels)
-            and all(way.kernel or way.meets is not None for way in self.ways)
+            and all(way.kernel or way.is_elementwise for way in self.ways)
         )
 
     def _fits(self, kernel: Kernel) -> bool:
@@ -79,33 +118,17 @@ class Work:
         return is_whole and rows * columns == self.places
 
 
-def make_way(synapses: Synapses, shift: int, sent: Mask, chosen: Chosen) -> Way:
-    """Return a projection at work on the chosen neurons of its target."""
-    size = sent.shape[2]
-    mark, kernel, meets = make_mark(synapses, size, chosen), None, None
-    if isinstance(synapses, DiagonalSynapses):
-        meets = synapses.weight.reshape(-1) != 0
-    elif isinstance(synapses, TokenSynapses):
-        kernel = make_kernel(as_kernel(synapses, size), chosen.channels)
-    elif isinstance(synapses, ConvSynapses) and synapses.groups == 1:
-        kernel = make_kernel(synapses, chosen.channels)
-    return Way(shift, mark, sent, kernel, meets)
-
-
-def active_by_place(work: Work, chunk: slice) -> IntArray:
-    """Count the active neurons of some samples, (samples, steps, places)."""
-    if work.has_windows:
-        found = _by_window(work, chunk)
-        if found is not None:
-            return found
+def count_active(work: Work, chunk: slice, slots: int) -> tuple[IntArray, IntArray]:
+    """Count the active neurons of some samples, (samples, steps) and (…, slots)."""
+    found = _by_window(work, chunk) if work.has_windows else None
+    if found is not None:
+        return _add_up(found, slots)
     mask = _mask(work, chunk)
-    rows = mask.reshape(-1, mask.shape[2])
-    if work.places == 1:
-        counts = count_rows(rows)
-    else:
-        by_channel = rows.reshape(len(rows), -1, work.places)
-        counts = count_true(by_channel, axis=1).astype(np.int64)
-    return counts.reshape(*mask.shape[:2], work.places)
+    cells = count_rows(mask.reshape(-1, mask.shape[2])).reshape(mask.shape[:2])
+    if slots == 1:
+        return cells, cells.sum(axis=1, keepdims=True)
+    by_channel = mask.reshape(len(mask), -1, slots)
+    return cells, count_true(by_channel, axis=1).astype(np.int64)
 
 
 def _mask(work: Work, chunk: slice) -> Mask:
@@ -114,67 +137,105 @@ def _mask(work: Work, chunk: slice) -> Mask:
     mask = np.empty((chunk.stop - chunk.start, steps, neurons), dtype=np.bool_)
     mask[:] = work.steady
     if work.own is not None:
-        mask |= work.own[chunk, :, work.chosen.neurons]
+        mask |= work.own.mask[chunk, :, work.chosen.neurons]
     for way in work.ways:
-        sent = _heard(way, chunk, steps)
-        if not len(sent):
+        heard = _heard(way, chunk, steps)
+        if not heard.rows:
             continue  # delayed beyond the end of the sample
         part = mask if way.shift == 0 else np.zeros_like(mask[:, way.shift :])
-        way.mark(sent, part.reshape(-1, neurons))
+        way.mark(heard, part.reshape(-1, neurons))
         if way.shift:
             mask[:, way.shift :] |= part
     return mask
 
 
-def _heard(way: Way, chunk: slice, steps: int) -> Mask:
-    """Return what arrives within the sample, (rows, sources)."""
-    heard = max(0, steps - way.shift)
-    return way.sent[chunk, :heard].reshape(-1, way.sent.shape[2])
+def _heard(way: Way, chunk: slice, steps: int) -> Heard:
+    return Heard(way.sent, chunk, max(0, steps - way.shift))
 
 
 # --- windows -------------------------------------------------------------------------
 
 
-def _by_window(work: Work, chunk: slice) -> IntArray | None:
-    """Count place by place; None if too many places are unclear."""
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Places all of whose channels are active, and how many of others are."""
+
+    full: Mask
+    """(samples, steps, places)"""
+    channels: int
+    left: Places
+    active: IntArray
+    """of each place left"""
+
+
+def _by_window(work: Work, chunk: slice) -> Found | None:
+    """Look place by place; None if too many are left."""
     steps = work.steady.shape[0]
     shape = (chunk.stop - chunk.start, steps, work.places)
-    full = np.zeros(shape, dtype=np.bool_)
-    seen: dict[int, tuple[Mask, Counts]] = {}
+    channels = work.steady.shape[1] // work.places
+    full, maybe = (np.zeros(shape, dtype=np.bool_) for _ in range(2))
+    if work.own is not None:
+        maybe |= _anywhere(Heard(work.own, chunk, steps), channels, work.places)
+    seen: dict[int, Seen] = {}
     for index, way in enumerate(work.ways):
-        sent = _heard(way, chunk, steps)
-        if way.kernel is not None and len(sent):
-            wide, count = seen_by(way.kernel, sent)
-            seen[index] = wide, count
-            is_full = count > way.kernel.most
-            full[:, way.shift :] |= is_full.reshape(shape[0], -1, work.places)
-    left: Places = np.nonzero(~full)
+        heard = _heard(way, chunk, steps)
+        if not heard.rows:
+            continue
+        if way.kernel is None:
+            some = _anywhere(heard, channels, work.places)
+        else:
+            seen[index] = look(way.kernel, heard)
+            some = seen[index].open.reshape(shape[0], -1, work.places)
+            full[:, way.shift :] |= seen[index].sure.reshape(some.shape)
+        maybe[:, way.shift :] |= some
+    left: Places = np.unravel_index(np.flatnonzero(maybe & ~full), shape)
     if len(left[0]) > FEW_PLACES * full.size:
         return None
-    channels = work.steady.shape[1] // work.places
-    found = np.where(full, np.int64(channels), np.int64(0))
-    found[left] = _active_at(work, chunk, left, seen).sum(axis=1)
-    return found
+    active = _active_at(work, chunk, left, seen).sum(axis=1)
+    return Found(full, channels, left, active)
 
 
-def _active_at(
-    work: Work, chunk: slice, left: Places, seen: dict[int, tuple[Mask, Counts]]
-) -> Mask:
+def _anywhere(heard: Heard, channels: int, places: int) -> Mask:
+    """Tell where any channel sends, (samples, steps, places)."""
+    found = unpack(heard.any_channel(channels), places)
+    return found.reshape(-1, heard.steps, places)
+
+
+def _add_up(found: Found, slots: int) -> tuple[IntArray, IntArray]:
+    """Add up places, (samples, steps), and all but tokens, (samples, slots)."""
+    samples, steps, places = found.full.shape
+    sample, step, place = found.left
+
+    def added(where: IntArray, size: int) -> IntArray:
+        # Sums of small numbers, which float64 holds exactly.
+        return np.bincount(where, found.active, size).astype(np.int64)
+
+    rows = count_rows(found.full.reshape(-1, places)) * found.channels
+    cells = rows + added(sample * steps + step, samples * steps)
+    cells = cells.reshape(samples, steps)
+    if slots == 1:
+        return cells, cells.sum(axis=1, keepdims=True)
+    by_slot = count_true(found.full.reshape(samples, -1, slots), axis=1)
+    others = added(sample * slots + place % slots, samples * slots)
+    return cells, by_slot * np.int64(found.channels) + others.reshape(samples, slots)
+
+
+def _active_at(work: Work, chunk: slice, left: Places, seen: dict[int, Seen]) -> Mask:
     """Tell which channels are active at some places, (places, channels)."""
     sample, step, place = left
     channels = work.steady.shape[1] // work.places
     active = np.zeros((len(sample), channels), dtype=np.bool_)
     if work.own is not None:
-        active |= _at(work.own[chunk], work.places, left)
+        active |= _at(work.own.mask[chunk], work.places, left)
     for index, way in enumerate(work.ways):
         some = np.flatnonzero(step >= way.shift)
         when = sample[some], step[some] - way.shift, place[some]
         if way.meets is not None:
             meets = way.meets.reshape(channels, work.places).T[when[2]]
-            active[some] |= _at(way.sent[chunk], work.places, when) & meets
+            active[some] |= _at(way.sent.mask[chunk], work.places, when) & meets
         elif way.kernel is not None and len(some):
             heard = len(work.steady) - way.shift
-            active[some] |= _events(way.kernel, *seen[index], when, heard)
+            active[some] |= _events(way.kernel, seen[index], when, heard)
     return active
 
 
@@ -185,13 +246,13 @@ def _at(values: Mask, places: int, when: Places) -> Mask:
     return np.asarray(by_place[sample, step, :, place])
 
 
-def _events(
-    kernel: Kernel, wide: Mask, count: Counts, when: Places, heard: int
-) -> Mask:
+def _events(kernel: Kernel, seen: Seen, when: Places, heard: int) -> Mask:
     """Tell which channels a kernel sends an event to, (places, channels)."""
     row = when[0] * heard + when[1]
-    down, across = np.divmod(when[2], count.shape[3])
-    found = np.zeros((len(row), kernel.meets.shape[1]), dtype=np.bool_)
-    some = np.flatnonzero(count[row, 0, down, across])
-    found[some] = events_at(kernel, 0, wide, (row[some], down[some], across[some]))
+    down, across = np.divmod(when[2], seen.open.shape[3])
+    found = np.zeros((len(row), len(kernel.synapses.weight)), dtype=np.bool_)
+    found[seen.sure[row, 0, down, across]] = True
+    some = np.flatnonzero(seen.open[row, 0, down, across])
+    places = row[some], down[some], across[some]
+    found[some] = events_at(kernel, 0, seen.sent, places)
     return found

@@ -7,7 +7,7 @@ pattern of the weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.counting_kernels import as_kernel, make_kernel, mark_kernel
-from spikewright.counting_touch import Mask, Pattern, count_true, touches
+from spikewright.counting_kernels import Kernel, as_kernel, make_kernel, mark_kernel
+from spikewright.counting_packed import Bits, Heard, Sent, as_words, count_set, pack
+from spikewright.counting_touch import Mask, Pattern, count_true, make_pattern, touches
 from spikewright.linear import ends, to_matrix
 from spikewright.nodes import (
     ChannelSynapses,
@@ -30,8 +31,8 @@ from spikewright.nodes import (
     TokenSynapses,
 )
 
-Mark: TypeAlias = Callable[[Mask, Mask], None]
-"""sets where events fall: from (sent (rows, sources), mask (rows, chosen neurons))"""
+Mark: TypeAlias = Callable[[Heard, Mask], None]
+"""sets where events fall: from (what arrives, mask (rows, chosen neurons))"""
 Places: TypeAlias = IntArray | slice
 
 
@@ -76,8 +77,8 @@ def choose(
     return Chosen(used, neurons)
 
 
-def make_mark(synapses: Synapses, size: int, chosen: Chosen) -> Mark:
-    """Return what marks the chosen targets of events from a source of `size`."""
+def make_mark(synapses: Synapses, sent: Sent, chosen: Chosen) -> Mark:
+    """Return what marks the chosen targets of events of what a source sent."""
     match synapses:
         case DiagonalSynapses():
             meets = synapses.weight.reshape(-1) != 0
@@ -88,41 +89,64 @@ def make_mark(synapses: Synapses, size: int, chosen: Chosen) -> Mark:
             is_all = isinstance(chosen.neurons, slice)
             return partial(_sparse, matrix if is_all else matrix[chosen.neurons])
         case DenseSynapses():
-            return _grouped_mark(synapses.weight[chosen.neurons][None], slice(None))
+            return partial(_dense, make_pattern(synapses.weight[chosen.neurons]))
+        case ChannelSynapses() if synapses.weight.shape[1] == 1:
+            meets = pack(synapses.weight[:, 0] != 0, 1)[chosen.channels, 0]
+            return partial(_gathered, len(synapses.weight), meets, chosen.channels)
         case ChannelSynapses():
             return _grouped_mark(synapses.weight[chosen.channels], chosen.channels)
-        case TokenSynapses():
-            kernel = make_kernel(as_kernel(synapses, size), chosen.channels)
-            return partial(mark_kernel, kernel)
-        case ConvSynapses():
-            return partial(mark_kernel, make_kernel(synapses, chosen.channels))
+        case TokenSynapses() | ConvSynapses():
+            return partial(mark_kernel, kernel_of(synapses, sent, chosen))
 
 
-def _diagonal(meets: Mask, taken: Places, sent: Mask, mask: Mask) -> None:
-    seen = sent[:, taken]
+def kernel_of(
+    synapses: TokenSynapses | ConvSynapses, sent: Sent, chosen: Chosen
+) -> Kernel:
+    """Return what the chosen targets of synapses see of what a source sent."""
+    if isinstance(synapses, TokenSynapses):
+        synapses = as_kernel(synapses, sent.mask.shape[2])
+    return make_kernel(synapses, chosen.channels, sent.rate)
+
+
+def _diagonal(meets: Mask, taken: Places, heard: Heard, mask: Mask) -> None:
+    seen = heard.mask[:, taken]
     mask |= seen if meets.all() else seen & meets
 
 
-def _sparse(matrix: Any, sent: Mask, mask: Mask) -> None:
-    mask |= (matrix @ sent.T.astype(np.float32)).T > 0
+def _sparse(matrix: Any, heard: Heard, mask: Mask) -> None:
+    mask |= (matrix @ heard.mask.T.astype(np.float32)).T > 0
+
+
+def _gathered(
+    channels: int, meets: Bits, taken: Places, heard: Heard, mask: Mask
+) -> None:
+    """Mark the one target of each channel: whether any of its sources sends."""
+    mask |= as_words(heard.bits(channels)[:, taken] & meets).any(axis=2)
+
+
+def _dense(pattern: Pattern, heard: Heard, mask: Mask) -> None:
+    bits = heard.bits(heard.sent.channels(1))
+    count = count_set(bits.reshape(len(bits), -1))
+    mask[count > pattern.most] = True
+    some = np.flatnonzero((count > 0) & (count <= pattern.most))
+    mask[some] |= touches(pattern, heard.mask[some])
 
 
 def _grouped_mark(weight: npt.NDArray[Any], taken: Places) -> Mark:
     """Return the mark of weight (groups, targets, sources): each group on its own."""
-    meets = (weight != 0).astype(np.float32)
-    most = np.count_nonzero(weight == 0, axis=2).max(axis=1, initial=0)
-    return partial(_grouped, meets, most, taken)
+    return partial(_grouped, [make_pattern(each) for each in weight], taken)
 
 
 def _grouped(
-    meets: Pattern, most: IntArray, taken: Places, sent: Mask, mask: Mask
+    patterns: Sequence[Pattern], taken: Places, heard: Heard, mask: Mask
 ) -> None:
-    groups, targets, sources = meets.shape
-    x = sent.reshape(len(sent), -1, sources)[:, taken]
+    targets, sources = patterns[0].has_weight.shape
+    x = heard.mask.reshape(len(mask), -1, sources)[:, taken]
     count = count_true(x, axis=2)
-    into = mask.reshape(len(sent), groups, targets)
+    into = mask.reshape(len(mask), len(patterns), targets)
+    most = np.array([each.most for each in patterns])
     into |= (count > most)[:, :, np.newaxis]
     unclear = (count > 0) & (count <= most)
-    for group in np.flatnonzero(unclear.any(axis=0)):
+    for group in np.flatnonzero(unclear.any(axis=0)).tolist():
         some = np.flatnonzero(unclear[:, group])
-        into[some, group] |= touches(meets[group], x[some, group])
+        into[some, group] |= touches(patterns[group], x[some, group])

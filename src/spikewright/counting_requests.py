@@ -18,6 +18,7 @@ from spikewright.counting_signals import (
     Steady,
     Sums,
 )
+from spikewright.counting_sparks import spark_amounts
 from spikewright.counting_sums import (
     Amount,
     Grid,
@@ -158,7 +159,7 @@ def _amounts(
         return [steady_amount(grid, each) for each in weights]
     match signal:
         case Sparks():
-            return sent_amounts(grid, signal.spikes, reading, weights)
+            return spark_amounts(grid, signal.sent, weights)
         case Sums():
             return [_of_sums(signal, each) for each in weights]
         case Levels() | Reals(values=np.ndarray()):

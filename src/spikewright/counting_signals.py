@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewright import nodes as n
+from spikewright.counting_packed import Sent, read_spikes
 from spikewright.errors import GraphError, InputError
 from spikewright.graph import Graph
 from spikewright.hops import Hop, hops
-from spikewright.trace import Counts, Spikes, SpikeTrace
+from spikewright.trace import Counts, SpikeTrace
 
 Inputs: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
@@ -27,8 +28,7 @@ class Steady:
 class Sparks:
     """Spikes, each of them known."""
 
-    spikes: npt.NDArray[np.bool_]
-    """(samples, steps, *shape)"""
+    sent: Sent
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,17 +130,25 @@ def _arrival(graph: Graph, name: str) -> int:
 # --- what was sent -------------------------------------------------------------------
 
 
-def read_signals(graph: Graph, trace: SpikeTrace, inputs: Inputs) -> dict[str, Signal]:
+def read_signals(
+    graph: Graph, trace: SpikeTrace, inputs: Inputs, slots: Mapping[str, int | None]
+) -> dict[str, Signal]:
     """Return what each population sent.
 
     An Input that is not in the trace is real-valued, unless `inputs` has integers.
+
+    Args:
+        graph: that ran.
+        trace: of the run.
+        inputs: values of Inputs that are not in the trace.
+        slots: tokens of each population; 1 or None if they cannot be told.
 
     Raises:
         InputError: the trace lacks a population, or spikes or inputs do not fit.
     """
     _refuse_unknown(graph, trace, inputs)
     return {
-        name: _signal(name, node, trace, inputs)
+        name: _signal(name, node, trace, inputs, slots[name] or 1)
         for name, node in graph.populations().items()
     }
 
@@ -158,14 +166,13 @@ def _refuse_unknown(graph: Graph, trace: SpikeTrace, inputs: Inputs) -> None:
             )
 
 
-def _signal(name: str, node: n.Population, trace: SpikeTrace, inputs: Inputs) -> Signal:
+def _signal(
+    name: str, node: n.Population, trace: SpikeTrace, inputs: Inputs, slots: int
+) -> Signal:
     if isinstance(node, (n.BiasLine, *n.GRADED)):
         return Steady()
     if name in trace.spikes:
-        spikes = trace.spikes[name]
-        _check_shape(trace, name, spikes, node.shape)
-        _check_binary(name, spikes)
-        return Sparks(spikes.astype(np.uint8, copy=False).view(np.bool_))
+        return _sparks(trace, name, node.shape, slots)
     if name in trace.counts:
         return Sums(trace.counts[name])
     if not isinstance(node, n.Input):
@@ -193,8 +200,15 @@ def _check_shape(
         )
 
 
-def _check_binary(name: str, spikes: Spikes) -> None:
-    if spikes.max(initial=0) > 1:
+def _sparks(trace: SpikeTrace, name: str, shape: n.Shape, slots: int) -> Sparks:
+    spikes = trace.spikes[name]
+    _check_shape(trace, name, spikes, shape)
+    if spikes.dtype.itemsize > 1:
+        spikes = np.minimum(spikes, 2)
+    sent, largest = read_spikes(spikes.astype(np.uint8, copy=False), slots)
+    if largest > 1:
         raise InputError(
-            f"population '{name}': a spike of {spikes.max()}; spikes are 0 or 1"
+            f"population '{name}': a spike of {trace.spikes[name].max()}; "
+            "spikes are 0 or 1"
         )
+    return Sparks(sent)

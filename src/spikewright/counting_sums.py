@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.counting_touch import BYTE, count_in_words, fits_words
+from spikewright.counting_touch import BYTE
 from spikewright.nodes import IntArray
 
 CELLS = 2**21
@@ -32,9 +32,9 @@ class Grid:
     lengths: IntArray | None
     """(samples,), tokens of each sample that are no padding; None: not told"""
 
-    def chunks(self, neurons: int) -> Iterator[slice]:
-        """Yield samples to look at together."""
-        rows = min(BYTE, max(1, CELLS // max(1, neurons)))
+    def chunks(self, neurons: int, most: int = BYTE) -> Iterator[slice]:
+        """Yield samples to look at together, with up to `most` steps if they may."""
+        rows = min(most, max(1, CELLS // max(1, neurons)))
         size = max(1, rows // max(1, self.steps))
         for start in range(0, self.samples, size):
             yield slice(start, min(start + size, self.samples))
@@ -132,15 +132,15 @@ def sent_amounts(
     flat = values.reshape(grid.samples, grid.steps, -1)
     neurons = flat.shape[2]
     matrix = np.stack([each.each for each in weights], axis=1)
-    typed = matrix.astype(_exact_type(matrix, flat, reading))
+    most = 1
+    if reading is Reading.LEVEL:
+        most = max(int(flat.max(initial=0)), -int(flat.min(initial=0)), 1)
+    typed = matrix.astype(exact_type(matrix, most))
     cells = np.empty((grid.samples, grid.steps, len(weights)), dtype=np.int64)
     totals = make_totals(grid, neurons, weights)
-    slots = _even_slots(matrix, totals.slots) if reading is not Reading.LEVEL else 1
     for chunk in grid.chunks(neurons):
         x = _read(flat[chunk], reading)
-        rows = x.reshape(-1, neurons // slots, slots)
-        sent = count_in_words(rows) if slots > 1 else rows[:, :, 0]
-        cells[chunk] = _product(sent, typed[::slots]).reshape(*x.shape[:2], -1)
+        cells[chunk] = product(x.reshape(-1, neurons), typed).reshape(*x.shape[:2], -1)
         totals.add(chunk, x)
     return [
         totals.amount(np.ascontiguousarray(cells[:, :, k]), each)
@@ -148,7 +148,7 @@ def sent_amounts(
     ]
 
 
-def _product(sent: npt.NDArray[Any], typed: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def product(sent: npt.NDArray[Any], typed: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return sent @ typed, some rows at a time, so that the wide copies stay cached."""
     size = max(1, CACHED // max(1, sent.shape[1]))
     parts = [
@@ -156,14 +156,6 @@ def _product(sent: npt.NDArray[Any], typed: npt.NDArray[Any]) -> npt.NDArray[Any
         for start in range(0, len(sent), size)
     ]
     return np.concatenate(parts)
-
-
-def _even_slots(matrix: IntArray, slots: int) -> int:
-    """Return the tokens that can be added up first as they all weigh alike, else 1."""
-    if not fits_words(slots):
-        return 1
-    by_channel = matrix.reshape(-1, slots, matrix.shape[1])
-    return slots if bool((by_channel == by_channel[:, :1]).all()) else 1
 
 
 def _read(values: npt.NDArray[Any], reading: Reading) -> npt.NDArray[Any]:
@@ -178,12 +170,10 @@ def _read(values: npt.NDArray[Any], reading: Reading) -> npt.NDArray[Any]:
             return np.asarray(is_sent).view(np.uint8)
 
 
-def _exact_type(
-    matrix: IntArray, flat: npt.NDArray[Any], reading: Reading
+def exact_type(
+    matrix: IntArray, most: int
 ) -> type[np.float32] | type[np.float64] | type[np.int64]:
-    most = 1
-    if reading is Reading.LEVEL:
-        most = max(int(flat.max(initial=0)), -int(flat.min(initial=0)), 1)
+    """Return a type that holds sums of up to `most` times each row of `matrix`."""
     largest = most * int(matrix.sum(axis=0).max(initial=0))
     if largest < 2**24:
         return np.float32

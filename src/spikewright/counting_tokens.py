@@ -56,7 +56,22 @@ def fan_outs(synapses: n.Synapses, size: int) -> tuple[n.IntArray, n.IntArray]:
     meets = fan_out(synapses, size)
     if np.count_nonzero(synapses.weight) == synapses.weight.size:
         return meets, np.zeros_like(meets)
-    return meets, fan_out(_stored(synapses), size) - meets
+    return meets, _stored_fan_out(synapses, size) - meets
+
+
+def _stored_fan_out(synapses: n.Synapses, size: int) -> n.IntArray:
+    """Count all connections that are stored; all targets of a place are alike."""
+    match synapses:
+        case n.DenseSynapses():
+            return np.full(size, len(synapses.weight))
+        case n.ChannelSynapses():
+            return np.full(size, synapses.weight.shape[1])
+        case n.TokenSynapses():
+            one = replace(synapses, weight=synapses.weight[:, :1])
+            fans: n.IntArray = fan_out(_stored(one), size) * synapses.weight.shape[1]
+            return fans
+        case _:
+            return fan_out(_stored(synapses), size)
 
 
 def _stored(synapses: n.Synapses) -> n.Synapses:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.nodes import IntArray
+from spikewright.linear import to_matrix
+from spikewright.nodes import IntArray, SparseSynapses
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Counts: TypeAlias = npt.NDArray[np.int32]
-Pattern: TypeAlias = npt.NDArray[np.float32]
 BYTE = 255
 FIRST = 64
 """sources looked at first; where spikes are many, few targets are left after them"""
 FEW_LEFT = 1 / 8
 """share of pairs below which they are looked at one by one"""
+FEW_ZEROS = 1 / 16
+"""share of zeros below which those are added up instead of the weights"""
 LONG = 2048
 """neurons from which a call for each row is faster than a loop over all"""
 _ONES = np.uint64(0x0101010101010101)
@@ -71,15 +75,51 @@ def fits_words(length: int) -> bool:
     return length % 8 == 0 and 0 < length < BYTE
 
 
-def touches(meets: Pattern, x: Mask) -> Mask:
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """Which targets have a weight from which sources, (targets, sources)."""
+
+    has_weight: Mask
+    most: int
+    """zeros of the target that has most"""
+    has_few_zeros: bool
+
+    @cached_property
+    def meets(self) -> npt.NDArray[np.float32]:
+        """1 where there is a weight, else 0."""
+        return self.has_weight.astype(np.float32)
+
+    @cached_property
+    def missed(self) -> Any:
+        """1 where there is no weight; a SciPy matrix."""
+        targets, sources = np.nonzero(~self.has_weight)
+        ones = np.ones(len(targets), np.float32)
+        missed = SparseSynapses(ones, targets, sources, self.has_weight.shape)
+        return to_matrix(missed, ones)
+
+
+def make_pattern(weight: npt.NDArray[Any]) -> Pattern:
+    """Return the pattern of weights (targets, sources)."""
+    has_weight = np.asarray(weight != 0)
+    zeros = weight.shape[1] - np.count_nonzero(has_weight, axis=1)
+    has_few = bool(zeros.sum() <= FEW_ZEROS * weight.size)
+    return Pattern(has_weight, int(zeros.max(initial=0)), has_few)
+
+
+def touches(pattern: Pattern, x: Mask) -> Mask:
     """Tell which targets (rows, targets) meet a source that sent.
 
-    A sum of zeros and ones in float32 is zero only if all are: the answer is exact.
+    A target meets one if it misses fewer than were sent. Sums of zeros and ones are
+    exact in float32, and zero only if all are.
 
     Args:
-        meets: (targets, sources), 0 or 1.
+        pattern: of the weights.
         x: (rows, sources).
     """
+    if pattern.has_few_zeros:
+        sent = np.ascontiguousarray(x.T, dtype=np.float32)
+        return np.asarray((pattern.missed @ sent < sent.sum(axis=0)).T)
+    meets = pattern.meets
     found = _meet(meets[:, :FIRST], x[:, :FIRST])
     if meets.shape[1] <= FIRST:
         return found
@@ -93,5 +133,5 @@ def touches(meets: Pattern, x: Mask) -> Mask:
     return found
 
 
-def _meet(meets: Pattern, x: Mask) -> Mask:
+def _meet(meets: npt.NDArray[np.float32], x: Mask) -> Mask:
     return np.asarray(x.astype(np.float32) @ meets.T > 0)

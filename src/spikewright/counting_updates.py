@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from spikewright import nodes as n
-from spikewright.counting_cells import Work, active_by_place, make_way
+from spikewright.counting_bitwise import count_bits
+from spikewright.counting_cells import Way, Work, count_active
 from spikewright.counting_events import EVERY, choose, make_mark
+from spikewright.counting_packed import Heard, Sent
 from spikewright.counting_signals import (
     Levels,
     Projection,
@@ -19,10 +21,12 @@ from spikewright.counting_signals import (
     Steady,
     Sums,
 )
-from spikewright.counting_sums import Amount, Grid, Weights, steady_amount
+from spikewright.counting_sums import CELLS, Amount, Grid, Weights, steady_amount
 from spikewright.counting_touch import Mask
 from spikewright.linear import ends
 
+PACKED = 8
+"""times more neurons are looked at together where their bits are"""
 Feeds = Sequence[tuple[Projection, Signal]]
 
 
@@ -40,15 +44,15 @@ def active_amount(
         return _always(grid, settled, slots)
     if any(isinstance(each, Sums) for each in (own, *(signal for _, signal in feeds))):
         return None
-    changing = [(each, x) for each, s in feeds if (x := _values(grid, s)) is not None]
-    sizes = [(each.synapses, x.shape[2]) for each, x in changing]
+    changing = [(each, x) for each, s in feeds if (x := _sent(each, s)) is not None]
+    sizes = [(each.synapses, x.mask.shape[2]) for each, x in changing]
     chosen = choose(~settled, node.shape, sizes, slots)
     settled[chosen.neurons] = False  # the others are active at every step
     places = math.prod(node.shape[1:])
     work = Work(
         steady[:, chosen.neurons],
-        tuple(make_way(each.synapses, each.shift, x, chosen) for each, x in changing),
-        _values(grid, own),
+        tuple(Way(each.synapses, each.shift, x, chosen) for each, x in changing),
+        own.sent if isinstance(own, Sparks) else None,
         chosen,
         slots if places % slots else places,
     )
@@ -59,14 +63,14 @@ def _always(grid: Grid, active: Mask, slots: int) -> Amount:
     return steady_amount(grid, Weights(active.astype(np.int64), slots))
 
 
-def _values(grid: Grid, signal: Signal) -> Mask | None:
-    """Return where messages are, (samples, steps, neurons); None if always."""
+def _sent(projection: Projection, signal: Signal) -> Sent | None:
+    """Return where messages are; None if always."""
     match signal:
         case Sparks():
-            return signal.spikes.reshape(grid.samples, grid.steps, -1)
-        case Levels():
-            sent = np.asarray(signal.values != 0)
-            return sent.reshape(grid.samples, grid.steps, -1)
+            return signal.sent
+        case Levels(values=values):
+            mask = np.asarray(values != 0).reshape(*values.shape[:2], -1)
+            return Sent(mask, projection.population.shape)
         case Steady() | Reals() | Sums():
             return None
 
@@ -86,25 +90,33 @@ def _receivers(projection: Projection) -> Mask:
     """Tell which targets have a non-zero synapse, (targets,)."""
     size = math.prod(projection.population.shape)
     mask = np.zeros((1, math.prod(ends(projection.synapses, size)[1])), dtype=np.bool_)
-    make_mark(projection.synapses, size, EVERY)(np.ones((1, size), np.bool_), mask)
+    every = Sent(np.ones((1, 1, size), np.bool_), (size,))
+    make_mark(projection.synapses, every, EVERY)(Heard(every, slice(0, 1), 1), mask)
     return np.asarray(mask[0])
 
 
 def _changing_amount(grid: Grid, work: Work, slots: int) -> Amount:
     """Count what differs between samples; places are whole rounds of tokens."""
-    widest = max(work.steady.shape[1], *(way.sent.shape[2] for way in work.ways), 1)
-    cells = np.empty((grid.samples, grid.steps), dtype=np.int64)
-    by_sample = np.empty((grid.samples, slots), dtype=np.int64)
-    for chunk in grid.chunks(widest):
-        found = active_by_place(work, chunk)
-        cells[chunk] = found.sum(axis=2)
-        by_sample[chunk] = found.sum(axis=1).reshape(len(found), -1, slots).sum(axis=1)
+    if work.is_bitwise:
+        cells, by_sample = count_bits(work, slots)
+    else:
+        cells, by_sample = _in_chunks(grid, work, slots)
     if slots == 1:
         return Amount(cells, None, 0)
     padding = 0
     if grid.lengths is not None:
         padding = int(by_sample[grid.is_padding(slots)].sum())
     return Amount(cells, by_sample.sum(axis=0), padding)
+
+
+def _in_chunks(grid: Grid, work: Work, slots: int) -> tuple[n.IntArray, n.IntArray]:
+    sizes = [work.steady.shape[1], *(way.sent.mask.shape[2] for way in work.ways)]
+    cells = np.empty((grid.samples, grid.steps), dtype=np.int64)
+    by_sample = np.empty((grid.samples, slots), dtype=np.int64)
+    widest = max(sizes) // (PACKED if work.has_windows else 1)
+    for chunk in grid.chunks(widest, most=CELLS):
+        cells[chunk], by_sample[chunk] = count_active(work, chunk, slots)
+    return cells, by_sample
 
 
 def feeds_of(

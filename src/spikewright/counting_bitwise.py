@@ -1,0 +1,54 @@
+"""How many neurons are active that hear one source of each way: a few words of bits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spikewright.counting_cells import Way, Work
+from spikewright.counting_packed import (
+    Bits,
+    as_words,
+    count_columns,
+    count_set,
+    pack,
+)
+from spikewright.nodes import IntArray
+
+
+def count_bits(work: Work, slots: int) -> tuple[IntArray, IntArray]:
+    """Count active neurons that hear one source of each way, as `count_active`."""
+    bits = _bits(work)
+    samples, steps, channels, length = bits.shape
+    cells = count_set(bits.reshape(samples, steps, -1))
+    if slots == 1:
+        return cells, cells.sum(axis=1, keepdims=True)
+    each = np.moveaxis(bits.reshape(samples, steps * channels, length), 1, 0)
+    by_place = count_columns(each)[:, : work.places]
+    return cells, by_place.reshape(samples, -1, slots).sum(axis=1)
+
+
+def _bits(work: Work) -> Bits:
+    """Return who was active, (samples, steps, channels, bytes)."""
+    steps, neurons = work.steady.shape
+    channels = neurons // work.places
+    steady = pack(work.steady, channels)
+    shape = (len(work.ways[0].sent.mask), *steady.shape)
+    bits: Bits = np.broadcast_to(steady, shape).copy()
+    if work.own is not None:
+        bits |= work.own.bits(channels)
+    for way in work.ways:
+        if way.shift < steps:
+            bits[:, way.shift :] |= _met(way, channels, steps - way.shift)
+    return bits
+
+
+def _met(way: Way, channels: int, steps: int) -> Bits:
+    """Return where events fall, (samples, steps, channels, bytes)."""
+    assert way.meets is not None  # noqa: S101 - as `is_bitwise` says
+    meets = pack(way.meets, channels)
+    if way.is_elementwise:
+        sent = way.sent.bits(channels)[:, :steps]
+        return sent if way.meets.all() else sent & meets
+    words = as_words(meets)
+    sent = way.sent.mask[:, :steps].astype(words.dtype)
+    return (sent[..., np.newaxis] * words).view(np.uint8)

@@ -76,6 +76,8 @@ class StudentConfigTable:
     """The size of the deployable student."""
 
     channels: int = 192
+    word_channels: int = 0
+    """bits of a word; 0: as many as `channels`"""
     position_channels: int = 32
     hidden: int = 384
     blocks: int = 2

@@ -92,10 +92,11 @@ def student_config(config: TrainConfig, *, vocabulary: int) -> ChipStudentConfig
     Raises:
         ConfigError: a size that no student has.
     """
+    sizes = asdict(config.student)
     return ChipStudentConfig(
         vocab_size=vocabulary,
         max_tokens=config.data.max_tokens,
-        **asdict(config.student),
+        **{**sizes, "word_channels": config.student.word_channels or None},
         dropout=config.distill.dropout,
         id2label=dict(enumerate(config.data.labels)),
     )

@@ -51,11 +51,11 @@ class ChipStudent(PreTrainedModel):  # type: ignore[no-untyped-call]
         kind = PackedEncoder if config.packed_encoder else TrainableEncoder
         self.encoder = kind(
             vocabulary=config.vocab_size,
-            channels=config.channels,
+            channels=config.word_channels,
             tokens=config.max_tokens,
             places=config.position_channels,
         )
-        bits = config.channels + config.position_channels
+        bits = config.word_channels + config.position_channels
         self.stem = SpikingLinear(bits * config.window, config.channels, config)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.heads = nn.ModuleList(

@@ -12,6 +12,7 @@ SIZES = {
     "vocab_size": 1,
     "max_tokens": 1,
     "channels": 8,
+    "word_channels": 8,
     "position_channels": 8,
     "hidden": 1,
     "blocks": 1,
@@ -34,6 +35,7 @@ class ChipStudentConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         vocab_size: int = 30522,
         max_tokens: int = 64,
         channels: int = 192,
+        word_channels: int | None = None,
         position_channels: int = 32,
         hidden: int = 384,
         blocks: int = 2,
@@ -47,6 +49,7 @@ class ChipStudentConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     ) -> None:
         self.vocab_size, self.max_tokens = vocab_size, max_tokens
         self.channels, self.position_channels = channels, position_channels
+        self.word_channels = channels if word_channels is None else word_channels
         self.hidden, self.blocks, self.steps = hidden, blocks, steps
         self.window, self.block_window = window, block_window
         self.beta, self.dropout = beta, dropout

@@ -49,7 +49,7 @@ def student_graph(student: ChipStudent, *, tokens: int, dt_s: float) -> Graph:
     if not 0 < dt_s < math.inf:
         raise GraphError(f"dt_s: {dt_s}; a time step is finite and longer than 0 s")
     sketch = Sketch(tokens, dt_s / (1.0 - config.beta), dt_s)
-    bits = config.channels + config.position_channels
+    bits = config.word_channels + config.position_channels
     sketch.add("input", Input((bits, tokens + config.window - 1)))
     outputs = [_add_stem(sketch, student)]
     for index, block in enumerate(student.blocks):

@@ -49,6 +49,7 @@ def test_what_is_not_given_has_the_documented_default(tmp_path: Path) -> None:
         },
         "student": {
             "channels": 192,
+            "word_channels": 0,
             "position_channels": 32,
             "hidden": 384,
             "blocks": 2,

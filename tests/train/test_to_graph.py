@@ -47,7 +47,7 @@ class Sentences:
     def inputs(self, student: ChipStudent, tokens: int) -> npt.NDArray[np.uint8]:
         """Return (samples, steps, bits, tokens + window - 1), silent where no token."""
         config = student.config
-        bits = config.channels + config.position_channels
+        bits = config.word_channels + config.position_channels
         slots = tokens + config.window - 1
         inputs = np.zeros((len(self.ids), config.steps, bits, slots), dtype=np.uint8)
         for i, length in enumerate(self.lengths):
@@ -117,6 +117,7 @@ STUDENTS = [
     {"beta": 0.95, "blocks": 3, "channels": 8, "steps": 4},
     {"window": 2, "steps": 1, "id2label": dict(enumerate("abc"))},
     {"block_window": 3},
+    {"word_channels": 40, "blocks": 1},
     {"block_window": 5, "window": 1, "blocks": 1, "hidden": 9},
 ]
 

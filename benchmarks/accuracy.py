@@ -17,9 +17,9 @@ from machine import describe_machine
 from spikewright.cli.export import export_student
 from spikewright.cli.pricing import price_trace
 from spikewright.cli.progress import progress
-from spikewright.export.deployment import read_deployment
+from spikewright.export.deployment.folder import read_deployment
+from spikewright.export.deployment.texts import encode_texts, logits_of
 from spikewright.export.lower import lower
-from spikewright.export.texts import encode_texts, logits_of
 from spikewright.simulate.run import run
 from spikewright.train.answer import float_logits
 from spikewright.train.data import LabeledText, read_split

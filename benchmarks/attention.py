@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import spikewright as sw
-from spikewright.export.discretize import discretize
+from spikewright.export.passes.discretize import discretize
 from spikewright.nodes import LIF, Threshold
 
 DT_S = 2.0**-10

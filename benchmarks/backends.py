@@ -19,9 +19,9 @@ from machine import describe_machine
 
 from spikewright.cli.demo import SENTENCES
 from spikewright.cli.export import export_student
-from spikewright.export.deployment import read_deployment
+from spikewright.export.deployment.folder import read_deployment
+from spikewright.export.deployment.texts import encode_texts
 from spikewright.export.lower import lower
-from spikewright.export.texts import encode_texts
 from spikewright.graph import Graph
 from spikewright.simulate.compare import compare_traces
 from spikewright.simulate.run import LAVA, LavaOptions, run

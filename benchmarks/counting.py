@@ -26,9 +26,9 @@ from token_net import random_inputs, token_net
 from spikewright.cli.demo import SENTENCES
 from spikewright.cli.export import export_student
 from spikewright.counting import count_run
-from spikewright.export.deployment import Deployment, read_deployment
+from spikewright.export.deployment.folder import Deployment, read_deployment
+from spikewright.export.deployment.texts import encode_texts
 from spikewright.export.lower import lower
-from spikewright.export.texts import encode_texts
 from spikewright.graph import Edge, Graph, Stage
 from spikewright.nodes import (
     ConvSynapses,

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from spikewright.errors import SpikewrightError
-from spikewright.export.netx_io import (
+from spikewright.export.netx.io import (
     encode_netx,
     is_same,
     read_netx,
@@ -28,15 +28,15 @@ from spikewright.export.netx_io import (
     read_netx_input,
     write_netx,
 )
-from spikewright.export.netx_layers import Layers
-from spikewright.export.netx_read import read_layers
-from spikewright.export.nir_io import read_nir, write_nir
+from spikewright.export.netx.layers import Layers
+from spikewright.export.netx.read import read_layers
+from spikewright.export.nir.io import read_nir, write_nir
 from spikewright.simulate.run import run
 
 DT_S = 1e-3
 SAMPLE = 17
 """steps between two resets when lava-dl recorded PilotNet"""
-CHILD = Path(__file__).parents[1] / "tests" / "export" / "netx_in_lava.py"
+CHILD = Path(__file__).parents[1] / "tests" / "export" / "netx" / "in_lava.py"
 
 
 def main() -> None:

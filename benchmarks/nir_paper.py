@@ -21,7 +21,7 @@ import numpy.typing as npt
 from machine import describe_machine
 
 from spikewright.export.lower import lower
-from spikewright.export.nir_io import read_nir
+from spikewright.export.nir.io import read_nir
 from spikewright.graph import Graph, Stage
 from spikewright.nodes import QuantizedNeurons
 from spikewright.simulate.compare import Comparison, compare_traces

@@ -24,7 +24,7 @@ from random_graphs import random_graph, random_inputs
 
 from spikewright.errors import GraphError
 from spikewright.export.lower import lower
-from spikewright.export.nir_io import read_nir, read_nir_dt
+from spikewright.export.nir.io import read_nir, read_nir_dt
 from spikewright.graph import Graph, Stage
 from spikewright.nodes import SpikingNeurons
 from spikewright.simulate.compare import compare_traces

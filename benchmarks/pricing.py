@@ -31,15 +31,15 @@ from spikewright.cli.pricing import (
     embedding_bits,
 )
 from spikewright.cli.report_runs import chunk_size
-from spikewright.export.deployment import read_deployment
+from spikewright.export.deployment.folder import read_deployment
+from spikewright.export.deployment.texts import encode_texts
 from spikewright.export.lower import lower
-from spikewright.export.texts import encode_texts
-from spikewright.hardware_profiles.capacity import check_capacity
-from spikewright.hardware_profiles.preset_files import load_preset
-from spikewright.hardware_profiles.profile import list_profiles, load_profile
-from spikewright.hardware_profiles.report_facts import finish_run
-from spikewright.hardware_profiles.report_traces import Lengths, count_traces
-from spikewright.hardware_profiles.run_report import Wanted, report_run
+from spikewright.hardware_profiles.placement.capacity import check_capacity
+from spikewright.hardware_profiles.prices.preset_files import load_preset
+from spikewright.hardware_profiles.profiles.profile import list_profiles, load_profile
+from spikewright.hardware_profiles.reports.facts import finish_run
+from spikewright.hardware_profiles.reports.run import Wanted, report_run
+from spikewright.hardware_profiles.reports.traces import Lengths, count_traces
 from spikewright.simulate.integer import run_integer
 from spikewright.trace import SpikeTrace
 from spikewright.train.data import read_split

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from spikewright.export import lower as pipeline
-from spikewright.export.nir_io import read_nir
+from spikewright.export.nir.io import read_nir
 from spikewright.graph import Graph, Stage
 
 PAGE = Path(__file__).with_name("passes.md")

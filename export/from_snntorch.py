@@ -10,15 +10,15 @@ from typing import Literal, get_args
 from torch import nn
 
 from spikewright.errors import GraphError, InputError
-from spikewright.export.snntorch_arguments import Sample, arguments_of, unwrapped
-from spikewright.export.snntorch_body import Body, find_body
-from spikewright.export.snntorch_graph import Export, lower_body
-from spikewright.export.snntorch_portable import make_portable
-from spikewright.export.snntorch_record import record
-from spikewright.export.snntorch_twin import make_twin
-from spikewright.export.snntorch_unit_r import make_unit_r
-from spikewright.export.snntorch_verify import Proof
-from spikewright.export.snntorch_verify import verify as prove
+from spikewright.export.snntorch.convert.graph import Export, lower_body
+from spikewright.export.snntorch.portable import make_portable
+from spikewright.export.snntorch.record.arguments import Sample, arguments_of, unwrapped
+from spikewright.export.snntorch.record.body import Body, find_body
+from spikewright.export.snntorch.record.recorder import record
+from spikewright.export.snntorch.record.twin import make_twin
+from spikewright.export.snntorch.unit_r import make_unit_r
+from spikewright.export.snntorch.verify import Proof
+from spikewright.export.snntorch.verify import verify as prove
 from spikewright.graph import Graph
 
 Dialect = Literal["chip", "portable", "norse"]

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from spikewright.export.align import align_weights
-from spikewright.export.balance import balance_delays
-from spikewright.export.discretize import discretize
-from spikewright.export.fold import fold_connections
-from spikewright.export.quantize import quantize
-from spikewright.export.relay import relay_long_delays
-from spikewright.export.rounding import DEFAULT, Quantization
-from spikewright.export.soft_reset import merge_soft_resets
+from spikewright.export.passes.align import align_weights
+from spikewright.export.passes.balance import balance_delays
+from spikewright.export.passes.discretize import discretize
+from spikewright.export.passes.fold import fold_connections
+from spikewright.export.passes.quantize import quantize
+from spikewright.export.passes.relay import relay_long_delays
+from spikewright.export.passes.rounding import DEFAULT, Quantization
+from spikewright.export.passes.soft_reset import merge_soft_resets
 from spikewright.graph import Graph, Stage
 
 Pass = Callable[[Graph], Graph]

@@ -7,12 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from spikewright.errors import BackendMissingError, InputError
-from spikewright.hardware_profiles.baselines import (
+from spikewright.hardware_profiles.prices.baselines import (
     Baseline,
     file_baselines,
     list_baselines,
 )
-from spikewright.hardware_profiles.teacher import (
+from spikewright.hardware_profiles.teachers.operations import (
     FORMATS,
     FP32,
     TeacherFormat,
@@ -107,7 +107,7 @@ def _onnx_work(
         raise BackendMissingError(
             f"{path}: needs onnx; pip install 'spikewright[onnx]'"
         )
-    from spikewright.export.onnx_count import (  # noqa: PLC0415 - onnx is optional
+    from spikewright.export.onnx.count import (  # noqa: PLC0415 - onnx is optional
         count_onnx_sentences,
     )
 

@@ -11,11 +11,11 @@ from torch import nn
 
 from spikewright import nodes as n
 from spikewright.errors import InputError
-from spikewright.export.discretize import discretize
-from spikewright.export.nir_order import topological_order
-from spikewright.export.nir_shapes import ends
-from spikewright.export.snntorch_layers import Delay
-from spikewright.export.snntorch_rebuild import Making, layer, leaky, neurons
+from spikewright.export.graphs.order import topological_order
+from spikewright.export.graphs.shapes import ends
+from spikewright.export.passes.discretize import discretize
+from spikewright.export.snntorch.rebuild import Making, layer, leaky, neurons
+from spikewright.export.snntorch.record.layers import Delay
 from spikewright.graph import Graph, Stage
 
 Tensors = Mapping[str, torch.Tensor]

@@ -6,7 +6,9 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -32,30 +34,35 @@ MAY_IMPORT = {
 }
 FOLDERS = ("train", "export", "simulate", "hardware_profiles")
 LAVA = ("simulate/lava_backend/engine/", "simulate/lava_backend/child.py")
-SNNTORCH = ("export/from_snntorch.py", "export/to_snntorch.py", "export/snntorch_")
+SNNTORCH = ("export/from_snntorch.py", "export/to_snntorch.py", "export/snntorch/")
 MAY_BE_IMPORTED_BY = {
     "accelerate": ("train/",),
     "datasets": ("train/stage_data.py",),
-    "google": ("export/onnx_file.py",),
-    "h5py": ("export/",),
+    "google": ("export/onnx/file.py",),
+    "h5py": ("export/netx/", "export/nir/"),
     "lava": LAVA,
     "matplotlib": ("src/spikewright/plots/",),
-    "nir": ("export/",),
+    "nir": ("export/nir/",),
     "numpy": ("",),
-    "onnx": ("export/onnx_",),
-    "onnxruntime": ("export/onnx_export.py",),
+    "onnx": ("export/onnx/",),
+    "onnxruntime": ("export/onnx/export.py",),
     "rich": ("src/spikewright/cli/",),
-    "safetensors": ("train/", "export/snntorch_files.py"),
+    "safetensors": ("train/", "export/snntorch/files.py"),
     "scipy": ("src/spikewright/linear.py", "export/", "simulate/"),
     "shtab": ("src/spikewright/cli/completion.py",),
     "snntorch": ("train/", *SNNTORCH),
-    "tokenizers": ("export/",),
-    "torch": ("train/", "export/onnx_export.py", *SNNTORCH),
-    "transformers": ("train/", "export/onnx_export.py"),
+    "tokenizers": ("export/deployment/",),
+    "torch": ("train/", "export/onnx/export.py", *SNNTORCH),
+    "transformers": ("train/", "export/onnx/export.py"),
 }
 """every package that is not Python's own -> where paths may start"""
 LONGEST_FUNCTION, LONGEST_FILE = 40, 300
-BROAD_EXCEPT = {"export/encoder.py"}
+MOST_MODULES = 40
+MORE_MODULES = {"src/spikewright/cli": 60, "train": 70}
+"""folders that have no rooms yet: their files are told apart by what they begin with"""
+WITH_ROOMS = ("export", "hardware_profiles")
+"""folders whose sub-folders are rooms, each for one topic"""
+BROAD_EXCEPT = {"export/deployment/encoder.py"}
 """tokenizers raises Exception itself, so nothing narrower can be caught"""
 
 
@@ -129,6 +136,58 @@ def test_heavy_packages_stay_where_they_belong(module: str) -> None:
         assert top in MAY_BE_IMPORTED_BY, f"{module} imports {imported}: undeclared"
         places = MAY_BE_IMPORTED_BY[top]
         assert module.startswith(places), f"{module} imports {imported}"
+
+
+# --- rooms inside a folder -----------------------------------------------------------
+
+
+def _inner_room(path: Path) -> str:
+    """Return the sub-folder of a module; one that lies on top is a room of its own."""
+    inside = len(path.parts) > 2
+    return str(path.parent if inside else path.with_suffix(""))
+
+
+def _file_of(imported: str) -> Path | None:
+    """Return the file of the module in `spikewright.FOLDER.ROOM.MODULE.NAME`."""
+    parts = imported.split(".")[1:]
+    ends = range(len(parts), 0, -1)
+    places = (Path(*parts[:end]).with_suffix(".py") for end in ends)
+    return next((place for place in places if (ROOT / place).is_file()), None)
+
+
+def _inner_arrows(folder: str) -> Mapping[str, set[str]]:
+    arrows: dict[str, set[str]] = defaultdict(set)
+    for module in MODULES:
+        here = Path(module)
+        if here.parts[0] != folder:
+            continue
+        for imported in _imports(module):
+            there = _file_of(imported)
+            if there is not None and there.parts[0] == folder:
+                arrows[_inner_room(here)].add(_inner_room(there))
+    return {room: others - {room} for room, others in arrows.items()}
+
+
+@pytest.mark.parametrize("folder", WITH_ROOMS)
+def test_rooms_inside_a_folder_import_each_other_in_no_circle(folder: str) -> None:
+    arrows = _inner_arrows(folder)
+    assert any(arrows.values())
+    TopologicalSorter(arrows).prepare()  # a CycleError names the rooms of the circle
+
+
+@pytest.mark.parametrize("folder", WITH_ROOMS)
+def test_a_room_says_what_it_is_for_in_a_line_and_no_more(folder: str) -> None:
+    for place in (ROOT / folder).rglob("*/__init__.py"):
+        (only,) = _tree(str(place.relative_to(ROOT))).body
+        assert only.lineno == only.end_lineno, place
+
+
+def test_folders_hold_few_modules() -> None:
+    folders = Counter(str(Path(module).parent) for module in MODULES)
+    for folder, modules in folders.items():
+        assert modules <= MORE_MODULES.get(folder, MOST_MODULES), folder
+        if folder in MORE_MODULES:
+            assert modules > MOST_MODULES, f"{folder} needs no exception"
 
 
 # --- house rules ---------------------------------------------------------------------

@@ -10,6 +10,8 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 FOLDERS = {
@@ -33,8 +35,9 @@ def _rules() -> ModuleType:
     return module
 
 
+RULES = _rules()
 LADDER: dict[str, set[str]] = {
-    room: others - {room} for room, others in _rules().MAY_IMPORT.items()
+    room: others - {room} for room, others in RULES.MAY_IMPORT.items()
 }
 
 
@@ -86,3 +89,18 @@ def test_files_that_are_named_are_there() -> None:
 
 def test_every_room_is_walked_through() -> None:
     assert {where for where, *_ in _table("Inside the rooms")} - {""} == set(LADDER)
+
+
+@pytest.mark.parametrize("room", RULES.WITH_ROOMS)
+def test_every_room_inside_a_room_is_told(room: str) -> None:
+    told: set[str] = set()
+    here = ""
+    for where, names, _ in _table("Inside the rooms"):
+        here = where or here
+        if here == room:
+            told |= set(re.findall(r"`([^`]+)/`", names))
+    inside = {
+        str(path.parent.relative_to(ROOT / room))
+        for path in (ROOT / room).rglob("*/__init__.py")
+    }
+    assert set() < inside <= told

@@ -13,9 +13,9 @@ import pytest
 import spikewright as sw
 from spikewright.cli.parser import build_parser
 from spikewright.counts import OperationCount
-from spikewright.hardware_profiles.preset_files import list_presets
-from spikewright.hardware_profiles.reports import CSV_COLUMNS, SCHEMA
-from spikewright.hardware_profiles.terms import TERM_NAMES
+from spikewright.hardware_profiles.prices.preset_files import list_presets
+from spikewright.hardware_profiles.prices.terms import TERM_NAMES
+from spikewright.hardware_profiles.reports.report import CSV_COLUMNS, SCHEMA
 
 DOCS = Path(__file__).parents[1] / "docs"
 ENERGY, REPORT = ((DOCS / f"{x}.md").read_text("utf-8") for x in ("energy", "report"))

@@ -20,8 +20,8 @@ CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 def _sources() -> set[str]:
     """Names in the wheel of every module and data file of the checkout."""
     core = ROOT / "src" / "spikewright"
-    inside = [path for room in ("cli", "plots") for path in (core / room).rglob("*.py")]
-    ours = [*core.glob("*.py"), *inside]
+    inside = [path for room in ("cli", "plots") for path in (core / room).rglob("*")]
+    ours = [*core.glob("*.py"), *(p for p in inside if p.suffix in {".py", ".toml"})]
     wanted = {f"spikewright/{path.relative_to(core)}" for path in ours}
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):

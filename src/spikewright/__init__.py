@@ -37,48 +37,52 @@ if TYPE_CHECKING:
     from spikewright.errors import SpikewrightError as SpikewrightError
     from spikewright.errors import UnsupportedNodeError as UnsupportedNodeError
     from spikewright.errors import WorkerError as WorkerError
-    from spikewright.export.attention import (
+    from spikewright.export.attention.blocks import (
         coincidence_attention as coincidence_attention,
     )
-    from spikewright.export.attention import respiked_attention as respiked_attention
-    from spikewright.export.attention import (
+    from spikewright.export.attention.blocks import (
+        respiked_attention as respiked_attention,
+    )
+    from spikewright.export.attention.blocks import (
         spike_driven_attention as spike_driven_attention,
     )
-    from spikewright.export.attention_parts import Projection as Projection
-    from spikewright.export.attention_parts import Projections as Projections
-    from spikewright.export.attention_place import with_block as with_block
-    from spikewright.export.attention_size import AttentionSize as AttentionSize
-    from spikewright.export.attention_size import (
+    from spikewright.export.attention.parts import Projection as Projection
+    from spikewright.export.attention.parts import Projections as Projections
+    from spikewright.export.attention.place import with_block as with_block
+    from spikewright.export.attention.size import AttentionSize as AttentionSize
+    from spikewright.export.attention.size import (
         AttentionTooLargeError as AttentionTooLargeError,
     )
-    from spikewright.export.attention_size import coincidence_size as coincidence_size
-    from spikewright.export.deployment import Deployment as Deployment
-    from spikewright.export.deployment import read_deployment as read_deployment
-    from spikewright.export.deployment import write_deployment as write_deployment
+    from spikewright.export.attention.size import coincidence_size as coincidence_size
+    from spikewright.export.deployment.folder import Deployment as Deployment
+    from spikewright.export.deployment.folder import read_deployment as read_deployment
+    from spikewright.export.deployment.folder import (
+        write_deployment as write_deployment,
+    )
+    from spikewright.export.deployment.texts import encode_texts as encode_texts
+    from spikewright.export.deployment.texts import logits_of as logits_of
+    from spikewright.export.graphs.time_step import deduce_dt_s as deduce_dt_s
     from spikewright.export.lower import Lowering as Lowering
     from spikewright.export.lower import lower as lower
-    from spikewright.export.netx_io import LayerFit as LayerFit
-    from spikewright.export.netx_io import encode_netx as encode_netx
-    from spikewright.export.netx_io import read_netx as read_netx
-    from spikewright.export.netx_io import read_netx_in_seconds as read_netx_in_seconds
-    from spikewright.export.netx_io import read_netx_input as read_netx_input
-    from spikewright.export.netx_io import round_to_netx as round_to_netx
-    from spikewright.export.netx_io import write_netx as write_netx
-    from spikewright.export.nir_io import read_nir as read_nir
-    from spikewright.export.nir_io import read_nir_dt as read_nir_dt
-    from spikewright.export.nir_io import write_nir as write_nir
-    from spikewright.export.quantize_report import (
+    from spikewright.export.netx.io import LayerFit as LayerFit
+    from spikewright.export.netx.io import encode_netx as encode_netx
+    from spikewright.export.netx.io import read_netx as read_netx
+    from spikewright.export.netx.io import read_netx_in_seconds as read_netx_in_seconds
+    from spikewright.export.netx.io import read_netx_input as read_netx_input
+    from spikewright.export.netx.io import round_to_netx as round_to_netx
+    from spikewright.export.netx.io import write_netx as write_netx
+    from spikewright.export.nir.io import read_nir as read_nir
+    from spikewright.export.nir.io import read_nir_dt as read_nir_dt
+    from spikewright.export.nir.io import write_nir as write_nir
+    from spikewright.export.passes.quantize_report import (
         QuantizationReport as QuantizationReport,
     )
-    from spikewright.export.quantize_report import (
+    from spikewright.export.passes.quantize_report import (
         quantization_report as quantization_report,
     )
-    from spikewright.export.rounding import Quantization as Quantization
+    from spikewright.export.passes.rounding import Quantization as Quantization
     from spikewright.export.teacher_work import teacher_baselines as teacher_baselines
     from spikewright.export.teacher_work import teacher_work as teacher_work
-    from spikewright.export.texts import encode_texts as encode_texts
-    from spikewright.export.texts import logits_of as logits_of
-    from spikewright.export.time_step import deduce_dt_s as deduce_dt_s
     from spikewright.files import read_graph as read_graph
     from spikewright.files import read_trace as read_trace
     from spikewright.files import write_graph as write_graph
@@ -86,108 +90,158 @@ if TYPE_CHECKING:
     from spikewright.graph import Edge as Edge
     from spikewright.graph import Graph as Graph
     from spikewright.graph import Stage as Stage
-    from spikewright.hardware_profiles.accounting import Accounting as Accounting
-    from spikewright.hardware_profiles.accounting import (
-        StandardAccounting as StandardAccounting,
+    from spikewright.hardware_profiles.placement.limits import Limits as Limits
+    from spikewright.hardware_profiles.placement.limits import (
+        list_limits as list_limits,
     )
-    from spikewright.hardware_profiles.accounting import (
-        list_accountings as list_accountings,
+    from spikewright.hardware_profiles.placement.limits import (
+        load_limits as load_limits,
     )
-    from spikewright.hardware_profiles.accounting import (
-        load_accounting as load_accounting,
+    from spikewright.hardware_profiles.placement.place import Placement as Placement
+    from spikewright.hardware_profiles.placement.place import (
+        PlacementCheck as PlacementCheck,
     )
-    from spikewright.hardware_profiles.baselines import Baseline as Baseline
-    from spikewright.hardware_profiles.baselines import Reuse as Reuse
-    from spikewright.hardware_profiles.baselines import list_baselines as list_baselines
-    from spikewright.hardware_profiles.break_even import BreakEven as BreakEven
-    from spikewright.hardware_profiles.break_even import RateLine as RateLine
-    from spikewright.hardware_profiles.break_even import break_even as break_even
-    from spikewright.hardware_profiles.break_even import rate_line as rate_line
-    from spikewright.hardware_profiles.comparison import ColumnA as ColumnA
-    from spikewright.hardware_profiles.comparison import Comparison as Comparison
-    from spikewright.hardware_profiles.comparison import compare as compare
-    from spikewright.hardware_profiles.constant import Constant as Constant
-    from spikewright.hardware_profiles.energy import EnergyReport as EnergyReport
-    from spikewright.hardware_profiles.energy import estimate_energy as estimate_energy
-    from spikewright.hardware_profiles.full_comparison import Draw as Draw
-    from spikewright.hardware_profiles.full_energy import FullEnergy as FullEnergy
-    from spikewright.hardware_profiles.full_energy import (
-        energy_by_node as energy_by_node,
-    )
-    from spikewright.hardware_profiles.full_energy import explain as explain
-    from spikewright.hardware_profiles.full_energy import full_energy as full_energy
-    from spikewright.hardware_profiles.latency import Latency as Latency
-    from spikewright.hardware_profiles.latency import Load as Load
-    from spikewright.hardware_profiles.latency import energy_delay_js as energy_delay_js
-    from spikewright.hardware_profiles.latency import (
-        estimate_latency as estimate_latency,
-    )
-    from spikewright.hardware_profiles.limits import Limits as Limits
-    from spikewright.hardware_profiles.limits import list_limits as list_limits
-    from spikewright.hardware_profiles.limits import load_limits as load_limits
-    from spikewright.hardware_profiles.placement import Placement as Placement
-    from spikewright.hardware_profiles.placement import PlacementCheck as PlacementCheck
-    from spikewright.hardware_profiles.placement import (
+    from spikewright.hardware_profiles.placement.place import (
         check_placement as check_placement,
     )
-    from spikewright.hardware_profiles.placement import place as place
-    from spikewright.hardware_profiles.preset_files import Preset as Preset
-    from spikewright.hardware_profiles.preset_files import list_presets as list_presets
-    from spikewright.hardware_profiles.preset_files import load_preset as load_preset
-    from spikewright.hardware_profiles.presets import PresetFigure as PresetFigure
-    from spikewright.hardware_profiles.presets import price_preset as price_preset
-    from spikewright.hardware_profiles.presets import (
+    from spikewright.hardware_profiles.placement.place import place as place
+    from spikewright.hardware_profiles.placement.traffic import Mesh as Mesh
+    from spikewright.hardware_profiles.placement.traffic import (
+        spike_traffic as spike_traffic,
+    )
+    from spikewright.hardware_profiles.prices.accounting import Accounting as Accounting
+    from spikewright.hardware_profiles.prices.accounting import (
+        StandardAccounting as StandardAccounting,
+    )
+    from spikewright.hardware_profiles.prices.accounting import (
+        list_accountings as list_accountings,
+    )
+    from spikewright.hardware_profiles.prices.accounting import (
+        load_accounting as load_accounting,
+    )
+    from spikewright.hardware_profiles.prices.baselines import Baseline as Baseline
+    from spikewright.hardware_profiles.prices.baselines import Reuse as Reuse
+    from spikewright.hardware_profiles.prices.baselines import (
+        list_baselines as list_baselines,
+    )
+    from spikewright.hardware_profiles.prices.break_even import BreakEven as BreakEven
+    from spikewright.hardware_profiles.prices.break_even import RateLine as RateLine
+    from spikewright.hardware_profiles.prices.break_even import break_even as break_even
+    from spikewright.hardware_profiles.prices.break_even import rate_line as rate_line
+    from spikewright.hardware_profiles.prices.comparison import ColumnA as ColumnA
+    from spikewright.hardware_profiles.prices.comparison import Comparison as Comparison
+    from spikewright.hardware_profiles.prices.comparison import compare as compare
+    from spikewright.hardware_profiles.prices.energy import EnergyReport as EnergyReport
+    from spikewright.hardware_profiles.prices.energy import (
+        estimate_energy as estimate_energy,
+    )
+    from spikewright.hardware_profiles.prices.full_comparison import Draw as Draw
+    from spikewright.hardware_profiles.prices.full_energy import (
+        FullEnergy as FullEnergy,
+    )
+    from spikewright.hardware_profiles.prices.full_energy import (
+        energy_by_node as energy_by_node,
+    )
+    from spikewright.hardware_profiles.prices.full_energy import explain as explain
+    from spikewright.hardware_profiles.prices.full_energy import (
+        full_energy as full_energy,
+    )
+    from spikewright.hardware_profiles.prices.latency import Latency as Latency
+    from spikewright.hardware_profiles.prices.latency import Load as Load
+    from spikewright.hardware_profiles.prices.latency import (
+        energy_delay_js as energy_delay_js,
+    )
+    from spikewright.hardware_profiles.prices.latency import (
+        estimate_latency as estimate_latency,
+    )
+    from spikewright.hardware_profiles.prices.preset_files import Preset as Preset
+    from spikewright.hardware_profiles.prices.preset_files import (
+        list_presets as list_presets,
+    )
+    from spikewright.hardware_profiles.prices.preset_files import (
+        load_preset as load_preset,
+    )
+    from spikewright.hardware_profiles.prices.presets import (
+        PresetFigure as PresetFigure,
+    )
+    from spikewright.hardware_profiles.prices.presets import (
+        price_preset as price_preset,
+    )
+    from spikewright.hardware_profiles.prices.presets import (
         synops_from_rates as synops_from_rates,
     )
-    from spikewright.hardware_profiles.profile import HardwareProfile as HardwareProfile
-    from spikewright.hardware_profiles.profile import list_profiles as list_profiles
-    from spikewright.hardware_profiles.profile import load_profile as load_profile
-    from spikewright.hardware_profiles.report_traces import (
-        report_traces as report_traces,
+    from spikewright.hardware_profiles.prices.run_work import (
+        loads_of_run as loads_of_run,
     )
-    from spikewright.hardware_profiles.reports import Report as Report
-    from spikewright.hardware_profiles.run_report import Wanted as Wanted
-    from spikewright.hardware_profiles.run_work import loads_of_run as loads_of_run
-    from spikewright.hardware_profiles.run_work import measured_rate as measured_rate
-    from spikewright.hardware_profiles.run_work import steady_nodes as steady_nodes
-    from spikewright.hardware_profiles.run_work import student_work as student_work
-    from spikewright.hardware_profiles.teacher import FP32 as FP32
-    from spikewright.hardware_profiles.teacher import INT8 as INT8
-    from spikewright.hardware_profiles.teacher import TeacherFormat as TeacherFormat
-    from spikewright.hardware_profiles.teacher import TeacherWork as TeacherWork
-    from spikewright.hardware_profiles.teacher import (
-        TransformerShape as TransformerShape,
+    from spikewright.hardware_profiles.prices.run_work import (
+        measured_rate as measured_rate,
     )
-    from spikewright.hardware_profiles.teacher import count_teacher as count_teacher
-    from spikewright.hardware_profiles.teacher import (
-        count_teacher_sentences as count_teacher_sentences,
+    from spikewright.hardware_profiles.prices.run_work import (
+        steady_nodes as steady_nodes,
     )
-    from spikewright.hardware_profiles.teacher import find_teacher as find_teacher
-    from spikewright.hardware_profiles.teacher import (
-        read_teacher_config as read_teacher_config,
+    from spikewright.hardware_profiles.prices.run_work import (
+        student_work as student_work,
     )
-    from spikewright.hardware_profiles.teacher import sparse_work as sparse_work
-    from spikewright.hardware_profiles.teacher_report import (
-        report_teacher as report_teacher,
-    )
-    from spikewright.hardware_profiles.traffic import Mesh as Mesh
-    from spikewright.hardware_profiles.traffic import spike_traffic as spike_traffic
-    from spikewright.hardware_profiles.uncertainty import Spread as Spread
-    from spikewright.hardware_profiles.uncertainty import Swing as Swing
-    from spikewright.hardware_profiles.uncertainty import (
+    from spikewright.hardware_profiles.prices.uncertainty import Spread as Spread
+    from spikewright.hardware_profiles.prices.uncertainty import Swing as Swing
+    from spikewright.hardware_profiles.prices.uncertainty import (
         spread_of_ratio as spread_of_ratio,
     )
-    from spikewright.hardware_profiles.uncertainty import (
+    from spikewright.hardware_profiles.prices.uncertainty import (
         spread_of_total as spread_of_total,
     )
-    from spikewright.hardware_profiles.uncertainty import (
+    from spikewright.hardware_profiles.prices.uncertainty import (
         tornado_of_ratio as tornado_of_ratio,
     )
-    from spikewright.hardware_profiles.uncertainty import (
+    from spikewright.hardware_profiles.prices.uncertainty import (
         tornado_of_total as tornado_of_total,
     )
-    from spikewright.hardware_profiles.work import Work as Work
-    from spikewright.hardware_profiles.work import on_placement as on_placement
+    from spikewright.hardware_profiles.prices.work import Work as Work
+    from spikewright.hardware_profiles.prices.work import on_placement as on_placement
+    from spikewright.hardware_profiles.profiles.constant import Constant as Constant
+    from spikewright.hardware_profiles.profiles.profile import (
+        HardwareProfile as HardwareProfile,
+    )
+    from spikewright.hardware_profiles.profiles.profile import (
+        list_profiles as list_profiles,
+    )
+    from spikewright.hardware_profiles.profiles.profile import (
+        load_profile as load_profile,
+    )
+    from spikewright.hardware_profiles.reports.report import Report as Report
+    from spikewright.hardware_profiles.reports.run import Wanted as Wanted
+    from spikewright.hardware_profiles.reports.teacher import (
+        report_teacher as report_teacher,
+    )
+    from spikewright.hardware_profiles.reports.traces import (
+        report_traces as report_traces,
+    )
+    from spikewright.hardware_profiles.teachers.operations import FP32 as FP32
+    from spikewright.hardware_profiles.teachers.operations import INT8 as INT8
+    from spikewright.hardware_profiles.teachers.operations import (
+        TeacherFormat as TeacherFormat,
+    )
+    from spikewright.hardware_profiles.teachers.operations import (
+        TeacherWork as TeacherWork,
+    )
+    from spikewright.hardware_profiles.teachers.operations import (
+        TransformerShape as TransformerShape,
+    )
+    from spikewright.hardware_profiles.teachers.operations import (
+        count_teacher as count_teacher,
+    )
+    from spikewright.hardware_profiles.teachers.operations import (
+        count_teacher_sentences as count_teacher_sentences,
+    )
+    from spikewright.hardware_profiles.teachers.operations import (
+        find_teacher as find_teacher,
+    )
+    from spikewright.hardware_profiles.teachers.operations import (
+        read_teacher_config as read_teacher_config,
+    )
+    from spikewright.hardware_profiles.teachers.operations import (
+        sparse_work as sparse_work,
+    )
     from spikewright.run_counts import RunCounts as RunCounts
     from spikewright.run_counts import join_counts as join_counts
     from spikewright.simulate.compare import compare_traces as compare_traces

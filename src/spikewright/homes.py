@@ -27,31 +27,36 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "UnsupportedNodeError",
         "WorkerError",
     ),
-    "export.attention": (
+    "export.attention.blocks": (
         "coincidence_attention",
         "respiked_attention",
         "spike_driven_attention",
     ),
-    "export.attention_parts": (
+    "export.attention.parts": (
         "Projection",
         "Projections",
     ),
-    "export.attention_place": ("with_block",),
-    "export.attention_size": (
+    "export.attention.place": ("with_block",),
+    "export.attention.size": (
         "AttentionSize",
         "AttentionTooLargeError",
         "coincidence_size",
     ),
-    "export.deployment": (
+    "export.deployment.folder": (
         "Deployment",
         "read_deployment",
         "write_deployment",
     ),
+    "export.deployment.texts": (
+        "encode_texts",
+        "logits_of",
+    ),
+    "export.graphs.time_step": ("deduce_dt_s",),
     "export.lower": (
         "Lowering",
         "lower",
     ),
-    "export.netx_io": (
+    "export.netx.io": (
         "LayerFit",
         "encode_netx",
         "read_netx",
@@ -60,25 +65,20 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "round_to_netx",
         "write_netx",
     ),
-    "export.nir_io": (
+    "export.nir.io": (
         "read_nir",
         "read_nir_dt",
         "write_nir",
     ),
-    "export.quantize_report": (
+    "export.passes.quantize_report": (
         "QuantizationReport",
         "quantization_report",
     ),
-    "export.rounding": ("Quantization",),
+    "export.passes.rounding": ("Quantization",),
     "export.teacher_work": (
         "teacher_baselines",
         "teacher_work",
     ),
-    "export.texts": (
-        "encode_texts",
-        "logits_of",
-    ),
-    "export.time_step": ("deduce_dt_s",),
     "files": (
         "read_graph",
         "read_trace",
@@ -90,82 +90,99 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "Graph",
         "Stage",
     ),
-    "hardware_profiles.accounting": (
-        "Accounting",
-        "StandardAccounting",
-        "list_accountings",
-        "load_accounting",
-    ),
-    "hardware_profiles.baselines": (
-        "Baseline",
-        "Reuse",
-        "list_baselines",
-    ),
-    "hardware_profiles.break_even": (
-        "BreakEven",
-        "RateLine",
-        "break_even",
-        "rate_line",
-    ),
-    "hardware_profiles.comparison": (
-        "ColumnA",
-        "Comparison",
-        "compare",
-    ),
-    "hardware_profiles.constant": ("Constant",),
-    "hardware_profiles.energy": (
-        "EnergyReport",
-        "estimate_energy",
-    ),
-    "hardware_profiles.full_comparison": ("Draw",),
-    "hardware_profiles.full_energy": (
-        "FullEnergy",
-        "energy_by_node",
-        "explain",
-        "full_energy",
-    ),
-    "hardware_profiles.latency": (
-        "Latency",
-        "Load",
-        "energy_delay_js",
-        "estimate_latency",
-    ),
-    "hardware_profiles.limits": (
+    "hardware_profiles.placement.limits": (
         "Limits",
         "list_limits",
         "load_limits",
     ),
-    "hardware_profiles.placement": (
+    "hardware_profiles.placement.place": (
         "Placement",
         "PlacementCheck",
         "check_placement",
         "place",
     ),
-    "hardware_profiles.preset_files": (
+    "hardware_profiles.placement.traffic": (
+        "Mesh",
+        "spike_traffic",
+    ),
+    "hardware_profiles.prices.accounting": (
+        "Accounting",
+        "StandardAccounting",
+        "list_accountings",
+        "load_accounting",
+    ),
+    "hardware_profiles.prices.baselines": (
+        "Baseline",
+        "Reuse",
+        "list_baselines",
+    ),
+    "hardware_profiles.prices.break_even": (
+        "BreakEven",
+        "RateLine",
+        "break_even",
+        "rate_line",
+    ),
+    "hardware_profiles.prices.comparison": (
+        "ColumnA",
+        "Comparison",
+        "compare",
+    ),
+    "hardware_profiles.prices.energy": (
+        "EnergyReport",
+        "estimate_energy",
+    ),
+    "hardware_profiles.prices.full_comparison": ("Draw",),
+    "hardware_profiles.prices.full_energy": (
+        "FullEnergy",
+        "energy_by_node",
+        "explain",
+        "full_energy",
+    ),
+    "hardware_profiles.prices.latency": (
+        "Latency",
+        "Load",
+        "energy_delay_js",
+        "estimate_latency",
+    ),
+    "hardware_profiles.prices.preset_files": (
         "Preset",
         "list_presets",
         "load_preset",
     ),
-    "hardware_profiles.presets": (
+    "hardware_profiles.prices.presets": (
         "PresetFigure",
         "price_preset",
         "synops_from_rates",
     ),
-    "hardware_profiles.profile": (
-        "HardwareProfile",
-        "list_profiles",
-        "load_profile",
-    ),
-    "hardware_profiles.report_traces": ("report_traces",),
-    "hardware_profiles.reports": ("Report",),
-    "hardware_profiles.run_report": ("Wanted",),
-    "hardware_profiles.run_work": (
+    "hardware_profiles.prices.run_work": (
         "loads_of_run",
         "measured_rate",
         "steady_nodes",
         "student_work",
     ),
-    "hardware_profiles.teacher": (
+    "hardware_profiles.prices.uncertainty": (
+        "Spread",
+        "Swing",
+        "spread_of_ratio",
+        "spread_of_total",
+        "tornado_of_ratio",
+        "tornado_of_total",
+    ),
+    "hardware_profiles.prices.work": (
+        "Work",
+        "on_placement",
+    ),
+    "hardware_profiles.profiles.constant": ("Constant",),
+    "hardware_profiles.profiles.profile": (
+        "HardwareProfile",
+        "list_profiles",
+        "load_profile",
+    ),
+    "hardware_profiles.reports.report": ("Report",),
+    "hardware_profiles.reports.run": ("Wanted",),
+    "hardware_profiles.reports.teacher": ("report_teacher",),
+    "hardware_profiles.reports.traces": ("report_traces",),
+    "hardware_profiles.teachers.operations": (
         "FP32",
         "INT8",
         "TeacherFormat",
@@ -176,23 +193,6 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "find_teacher",
         "read_teacher_config",
         "sparse_work",
-    ),
-    "hardware_profiles.teacher_report": ("report_teacher",),
-    "hardware_profiles.traffic": (
-        "Mesh",
-        "spike_traffic",
-    ),
-    "hardware_profiles.uncertainty": (
-        "Spread",
-        "Swing",
-        "spread_of_ratio",
-        "spread_of_total",
-        "tornado_of_ratio",
-        "tornado_of_total",
-    ),
-    "hardware_profiles.work": (
-        "Work",
-        "on_placement",
     ),
     "run_counts": (
         "RunCounts",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.hardware_profiles.profile import list_profiles
+from spikewright.hardware_profiles.profiles.profile import list_profiles
 
 LINES = [
     ("spikewright sim", {"simulate"}),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from spikewright.cli import doctor as doctor_verb
-from spikewright.export.deployment import FILES
+from spikewright.export.deployment.folder import FILES
 
 COMMON = ("demo", "--runtime", "local")
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from spikewright.export.deployment import FILES, read_deployment
-from spikewright.export.nir_io import read_nir, read_nir_dt
+from spikewright.export.deployment.folder import FILES, read_deployment
+from spikewright.export.nir.io import read_nir, read_nir_dt
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from spikewright import cli
-from spikewright.export.nir_io import read_nir, read_nir_dt
-from spikewright.export.snntorch_axes import rearranged
+from spikewright.export.nir.io import read_nir, read_nir_dt
+from spikewright.export.snntorch.convert.axes import rearranged
 from spikewright.nodes import LIF, Affine
 
 NET = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.hardware_profiles.profile import list_profiles
+from spikewright.hardware_profiles.profiles.profile import list_profiles
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikewright.hardware_profiles.break_even import DAMPFHOFFER
-from spikewright.hardware_profiles.report_schema import report_schema, schema_text
+from spikewright.hardware_profiles.prices.break_even import DAMPFHOFFER
+from spikewright.hardware_profiles.reports.schema import report_schema, schema_text
 
 ROOT = Path(__file__).parents[2]
 TEACHER = ("--teacher", "bert-base", "--tokens", "20")

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikewright.export.discretize import discretize
-from spikewright.export.nir_check import read_nested
-from spikewright.export.nir_io import read_nir, write_nir
-from spikewright.export.tools import tool_verdicts
-from spikewright.export.tools_ties import find_ties
-from spikewright.export.tools_verdict import Effect, ToolVerdict
+from spikewright.export.nir.check import read_nested
+from spikewright.export.nir.io import read_nir, write_nir
+from spikewright.export.passes.discretize import discretize
+from spikewright.export.tools.judge import tool_verdicts
+from spikewright.export.tools.ties import find_ties
+from spikewright.export.tools.verdict import Effect, ToolVerdict
 from spikewright.graph import Graph
 from spikewright.nodes import SpikingNeurons
 from spikewright.simulate.reference import run_reference

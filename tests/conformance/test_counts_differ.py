@@ -19,8 +19,8 @@ from torch import nn
 from torch.nn import functional
 
 from spikewright.errors import GraphError
-from spikewright.hardware_profiles.teacher import count_teacher
-from spikewright.hardware_profiles.teacher_shape import TransformerShape
+from spikewright.hardware_profiles.teachers.operations import count_teacher
+from spikewright.hardware_profiles.teachers.shape import TransformerShape
 
 NEEDED = ("neurobench", "snntorch", "spikingjelly")
 if not all(map(find_spec, NEEDED)):

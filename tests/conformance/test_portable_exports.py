@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from spikewright.export.from_snntorch import export_snntorch
-from spikewright.export.tools import TOOLS
+from spikewright.export.tools.judge import TOOLS
 from spikewright.graph import Graph
 
 NEEDED = ("snntorch", "spikingjelly", "norse", "nirtorch")

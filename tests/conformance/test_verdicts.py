@@ -16,7 +16,7 @@ import nir
 import numpy as np
 import pytest
 
-from spikewright.export.tools_names import EXECUTOR_NAMES, GRAPH_MODULE_NAMES
+from spikewright.export.tools.names import EXECUTOR_NAMES, GRAPH_MODULE_NAMES
 from spikewright.graph import Edge, Graph, Stage
 from spikewright.nodes import (
     IF,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spikewright.export.lower import lower
-from spikewright.export.nir_io import read_nir, read_nir_dt
+from spikewright.export.nir.io import read_nir, read_nir_dt
 from spikewright.graph import Edge, Graph, Stage
 from spikewright.simulate.compare import Comparison, compare_traces
 from spikewright.simulate.lava_backend.job import LavaOptions

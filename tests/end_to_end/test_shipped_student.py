@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pytest
 
 from spikewright.cli.export import export_student
-from spikewright.export.deployment import Deployment, read_deployment
+from spikewright.export.deployment.folder import Deployment, read_deployment
+from spikewright.export.deployment.texts import EncodedTexts, encode_texts, logits_of
 from spikewright.export.lower import lower
-from spikewright.export.texts import EncodedTexts, encode_texts, logits_of
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.compare import compare_traces
 from spikewright.simulate.lava_backend.job import LavaOptions

@@ -10,7 +10,7 @@ import pytest
 from spikewright.errors import BackendMissingError, InputError
 from spikewright.export import teacher_work as door
 from spikewright.export.teacher_work import teacher_work
-from spikewright.hardware_profiles.teacher import (
+from spikewright.hardware_profiles.teachers.operations import (
     FP32,
     INT8,
     SHAPES,

@@ -12,10 +12,10 @@ import pytest
 
 from spikewright.counts import OperationCount
 from spikewright.graph import Edge, Graph, Stage
-from spikewright.hardware_profiles.constant import Constant
-from spikewright.hardware_profiles.limits import Limit, Limits, SynapseFormat
-from spikewright.hardware_profiles.profile import HardwareProfile, load_profile
-from spikewright.hardware_profiles.work import Work
+from spikewright.hardware_profiles.placement.limits import Limit, Limits, SynapseFormat
+from spikewright.hardware_profiles.prices.work import Work
+from spikewright.hardware_profiles.profiles.constant import Constant
+from spikewright.hardware_profiles.profiles.profile import HardwareProfile, load_profile
 from spikewright.nodes import Node, QuantizedNeurons
 
 Build = Callable[..., Graph]

@@ -15,9 +15,9 @@ import pytest
 from spikewright.cli import main
 from spikewright.cli.export import run_export
 from spikewright.errors import ConfigError, InputError
-from spikewright.export.deployment import read_deployment
+from spikewright.export.deployment.folder import read_deployment
+from spikewright.export.deployment.texts import encode_texts, logits_of
 from spikewright.export.lower import lower
-from spikewright.export.texts import encode_texts, logits_of
 from spikewright.graph import Graph
 from spikewright.simulate.integer import run_integer
 from spikewright.train.config import TrainConfig, load_config

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from spikewright.errors import GraphError
+from spikewright.export.deployment.texts import logits_of
 from spikewright.export.lower import lower
-from spikewright.export.rounding import Quantization
-from spikewright.export.texts import logits_of
+from spikewright.export.passes.rounding import Quantization
 from spikewright.graph import Graph, Stage
 from spikewright.nodes import SYNAPSES
 from spikewright.simulate.integer import run_integer

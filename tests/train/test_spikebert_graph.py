@@ -12,9 +12,9 @@ import torch
 
 from spikewright.cli import main
 from spikewright.errors import GraphError, InputError
+from spikewright.export.deployment.texts import logits_of
 from spikewright.export.lower import lower
-from spikewright.export.nir_io import read_nir
-from spikewright.export.texts import logits_of
+from spikewright.export.nir.io import read_nir
 from spikewright.graph import Stage
 from spikewright.nodes import Input
 from spikewright.simulate.integer import run_integer

@@ -18,8 +18,8 @@ import pytest
 import torch
 
 from spikewright.errors import GraphError, InputError
+from spikewright.export.deployment.texts import logits_of
 from spikewright.export.lower import lower
-from spikewright.export.texts import logits_of
 from spikewright.graph import Stage
 from spikewright.simulate.integer import run_integer
 from spikewright.simulate.reference import run_reference

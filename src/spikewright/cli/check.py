@@ -17,15 +17,15 @@ from spikewright.cli.lowering import (
 from spikewright.cli.progress import hush_libraries
 from spikewright.cli.screen import show
 from spikewright.errors import GraphError, InputError
-from spikewright.export.nir_check import read_nested
-from spikewright.export.tools import tool_verdicts
-from spikewright.export.tools_text import describe_verdicts, verdict_dict
-from spikewright.export.tools_verdict import ToolVerdict
+from spikewright.export.nir.check import read_nested
+from spikewright.export.tools.judge import tool_verdicts
+from spikewright.export.tools.text import describe_verdicts, verdict_dict
+from spikewright.export.tools.verdict import ToolVerdict
 from spikewright.files import read_graph
 from spikewright.graph import Graph, Stage
-from spikewright.hardware_profiles.limits import list_limits, load_limits
-from spikewright.hardware_profiles.placement import check_placement
-from spikewright.hardware_profiles.placement_text import check_dict, describe_check
+from spikewright.hardware_profiles.placement.limits import list_limits, load_limits
+from spikewright.hardware_profiles.placement.place import check_placement
+from spikewright.hardware_profiles.placement.text import check_dict, describe_check
 
 WEIGHTS = "model.safetensors"
 """what makes a folder a checkpoint"""

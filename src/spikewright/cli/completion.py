@@ -13,11 +13,11 @@ from spikewright.cli.argument_parser import verbs_of
 from spikewright.cli.completion_arguments import SHELLS
 from spikewright.cli.documents import print_document
 from spikewright.errors import InputError
-from spikewright.hardware_profiles.accounting import list_accountings
-from spikewright.hardware_profiles.limits import list_limits
-from spikewright.hardware_profiles.preset_files import list_presets
-from spikewright.hardware_profiles.profile import list_profiles
-from spikewright.hardware_profiles.teacher_names import NAMES
+from spikewright.hardware_profiles.placement.limits import list_limits
+from spikewright.hardware_profiles.prices.accounting import list_accountings
+from spikewright.hardware_profiles.prices.preset_files import list_presets
+from spikewright.hardware_profiles.profiles.profile import list_profiles
+from spikewright.hardware_profiles.teachers.names import NAMES
 
 _ALL = "all"
 

@@ -10,13 +10,13 @@ from types import MappingProxyType
 from spikewright.cli.documents import print_document
 from spikewright.cli.screen import show
 from spikewright.errors import BackendMissingError, InputError
-from spikewright.export.netx_io import (
+from spikewright.export.netx.io import (
     read_netx,
     read_netx_in_seconds,
     round_to_netx,
     write_netx,
 )
-from spikewright.export.nir_io import read_nir, read_nir_dt, write_nir
+from spikewright.export.nir.io import read_nir, read_nir_dt, write_nir
 from spikewright.files import check_place, read_graph, write_graph
 from spikewright.graph import Graph
 
@@ -97,7 +97,7 @@ def _size(graph: Graph, dt_s: float | None) -> Summary:
 
 def _folder_to_onnx(args: Namespace) -> Summary:
     try:
-        from spikewright.export.onnx_export import export_onnx
+        from spikewright.export.onnx.export import export_onnx
     except ModuleNotFoundError as error:
         raise BackendMissingError(
             f"{error.name} is not installed; run: pip install 'spikewright[train,onnx]'"

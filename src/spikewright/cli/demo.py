@@ -22,12 +22,12 @@ from spikewright.cli.pricing import price_trace
 from spikewright.cli.progress import progress, say
 from spikewright.cli.screen import Table, is_rich, show, show_document
 from spikewright.cli.texts import SENTENCES, encode_and_tell
-from spikewright.export.deployment import Deployment, read_deployment
-from spikewright.export.encoder import parse_tokenizer, token_ids
+from spikewright.export.deployment.encoder import parse_tokenizer, token_ids
+from spikewright.export.deployment.folder import Deployment, read_deployment
+from spikewright.export.deployment.texts import EncodedTexts, logits_of
 from spikewright.export.lower import lower
-from spikewright.export.texts import EncodedTexts, logits_of
 from spikewright.graph import Graph
-from spikewright.hardware_profiles.reports import Report
+from spikewright.hardware_profiles.reports.report import Report
 from spikewright.nodes import SYNAPSES
 from spikewright.simulate.compare import Comparison, compare_traces
 from spikewright.simulate.lava_backend.job import LAVA, LavaOptions

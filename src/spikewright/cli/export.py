@@ -11,9 +11,9 @@ from spikewright.cli.common_arguments import STUDENT_DT_S
 from spikewright.cli.documents import print_document
 from spikewright.cli.screen import show
 from spikewright.errors import InputError
-from spikewright.export.deployment import write_deployment
-from spikewright.export.encoder import EncoderTables
-from spikewright.export.nir_io import write_nir
+from spikewright.export.deployment.encoder import EncoderTables
+from spikewright.export.deployment.folder import write_deployment
+from spikewright.export.nir.io import write_nir
 from spikewright.graph import Graph
 from spikewright.train.checkpoint_graph import checkpoint_graph, is_spikebert
 from spikewright.train.load import encoder_tables, load_student, read_json

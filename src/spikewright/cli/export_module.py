@@ -12,9 +12,9 @@ from spikewright.cli.progress import progress
 from spikewright.cli.screen import show
 from spikewright.errors import InputError
 from spikewright.export.from_snntorch import STAGES, ProvenGraph, export_proven
-from spikewright.export.nir_io import write_nir
-from spikewright.export.snntorch_files import load_weights, read_sample
-from spikewright.export.snntorch_target import (
+from spikewright.export.nir.io import write_nir
+from spikewright.export.snntorch.files import load_weights, read_sample
+from spikewright.export.snntorch.target import (
     Target,
     UsersCode,
     load_module,

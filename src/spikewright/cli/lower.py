@@ -24,7 +24,7 @@ from spikewright.cli.quantizing import (
 )
 from spikewright.cli.screen import Table, show
 from spikewright.export.lower import Lowering, lower
-from spikewright.export.rounding import Quantization
+from spikewright.export.passes.rounding import Quantization
 from spikewright.files import cannot_write, write_graph, write_json
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.compare import Comparison, compare_traces

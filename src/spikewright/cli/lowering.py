@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spikewright.errors import InputError
-from spikewright.export.deployment import Deployment, read_deployment
+from spikewright.export.deployment.folder import Deployment, read_deployment
+from spikewright.export.graphs.time_step import deduce_dt_s
 from spikewright.export.lower import lower
-from spikewright.export.nir_io import read_nir, read_nir_dt
-from spikewright.export.time_step import deduce_dt_s
+from spikewright.export.nir.io import read_nir, read_nir_dt
 from spikewright.files import check_place, read_arrays, read_graph
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.inputs import Inputs

@@ -7,13 +7,13 @@ from argparse import Namespace
 from spikewright.cli.lowering import LOWERED, check_dt_s, lower_network, read_network
 from spikewright.errors import InputError
 from spikewright.export.lower import lower
-from spikewright.export.quantize_report import Headroom, quantization_report
+from spikewright.export.passes.quantize_report import Headroom, quantization_report
 from spikewright.files import read_graph
 from spikewright.graph import Graph, Stage
-from spikewright.hardware_profiles.capacity import Capacity
-from spikewright.hardware_profiles.limits import load_limits
-from spikewright.hardware_profiles.placement import place
-from spikewright.hardware_profiles.report_placement import placement_picture
+from spikewright.hardware_profiles.placement.capacity import Capacity
+from spikewright.hardware_profiles.placement.limits import load_limits
+from spikewright.hardware_profiles.placement.place import place
+from spikewright.hardware_profiles.reports.placement import placement_picture
 from spikewright.plots.graph_picture import GraphDrawing, graph_drawing
 from spikewright.plots.placement import CorePlacement
 from spikewright.plots.quantization import QuantizationLoss, Room, Rounded

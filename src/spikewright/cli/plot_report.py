@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spikewright.errors import InputError
-from spikewright.hardware_profiles.report_pictures import (
+from spikewright.hardware_profiles.reports.pictures import (
     break_even_curve,
     comparison_of,
     layer_energy,

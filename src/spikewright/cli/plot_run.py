@@ -7,8 +7,8 @@ from argparse import Namespace
 from spikewright.cli.lowering import lower_network, read_network
 from spikewright.cli.texts import encode_and_tell
 from spikewright.errors import InputError
-from spikewright.export.deployment import Deployment
-from spikewright.export.encoder import token_ids
+from spikewright.export.deployment.encoder import token_ids
+from spikewright.export.deployment.folder import Deployment
 from spikewright.files import read_trace
 from spikewright.graph import Stage
 from spikewright.plots.attention import Attention, attention

@@ -14,10 +14,10 @@ from spikewright.cli.pricing import PROFILES, card_baselines, embedding_bits
 from spikewright.cli.report_runs import texts_runs
 from spikewright.cli.report_texts import JSONL, read_texts
 from spikewright.errors import InputError
-from spikewright.hardware_profiles.profile import load_profile
-from spikewright.hardware_profiles.report_pictures import energies_by_step
-from spikewright.hardware_profiles.report_traces import Lengths, report_traces
-from spikewright.hardware_profiles.run_report import Wanted
+from spikewright.hardware_profiles.profiles.profile import load_profile
+from spikewright.hardware_profiles.reports.pictures import energies_by_step
+from spikewright.hardware_profiles.reports.run import Wanted
+from spikewright.hardware_profiles.reports.traces import Lengths, report_traces
 from spikewright.plots.sweep import Floats, Sweep, sweep
 from spikewright.trace import SpikeTrace
 

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.export.deployment import Deployment
+from spikewright.export.deployment.folder import Deployment
 from spikewright.export.teacher_work import USUAL_FORM
 from spikewright.graph import Graph
-from spikewright.hardware_profiles.baselines import Baseline, list_baselines
-from spikewright.hardware_profiles.preset_files import load_preset
-from spikewright.hardware_profiles.profile import load_profile
-from spikewright.hardware_profiles.report_traces import report_traces
-from spikewright.hardware_profiles.reports import Report
-from spikewright.hardware_profiles.run_report import Wanted
-from spikewright.hardware_profiles.teacher import (
+from spikewright.hardware_profiles.prices.baselines import Baseline, list_baselines
+from spikewright.hardware_profiles.prices.preset_files import load_preset
+from spikewright.hardware_profiles.profiles.profile import load_profile
+from spikewright.hardware_profiles.reports.report import Report
+from spikewright.hardware_profiles.reports.run import Wanted
+from spikewright.hardware_profiles.reports.traces import report_traces
+from spikewright.hardware_profiles.teachers.operations import (
     TransformerShape,
     count_teacher_sentences,
     read_teacher_config,

@@ -7,15 +7,18 @@ from argparse import Namespace
 from spikewright.cli.documents import print_document
 from spikewright.cli.screen import Table, show
 from spikewright.errors import InputError
-from spikewright.hardware_profiles.describe import describe_profile, profile_dict
-from spikewright.hardware_profiles.profile import (
+from spikewright.hardware_profiles.profiles.absent import ABSENT
+from spikewright.hardware_profiles.profiles.describe import (
+    describe_profile,
+    profile_dict,
+)
+from spikewright.hardware_profiles.profiles.docs import profiles_markdown
+from spikewright.hardware_profiles.profiles.profile import (
     HardwareProfile,
     list_profiles,
     load_profile,
 )
-from spikewright.hardware_profiles.profile_absent import ABSENT
-from spikewright.hardware_profiles.profile_docs import profiles_markdown
-from spikewright.hardware_profiles.profile_schema import schema_text
+from spikewright.hardware_profiles.profiles.schema import schema_text
 
 
 def run_profile(args: Namespace) -> int:

@@ -11,8 +11,11 @@ from spikewright.cli.lowering import Network
 from spikewright.cli.screen import Table
 from spikewright.errors import InputError
 from spikewright.export.lower import Lowering, lower
-from spikewright.export.quantize_report import QuantizationReport, quantization_report
-from spikewright.export.rounding import Quantization
+from spikewright.export.passes.quantize_report import (
+    QuantizationReport,
+    quantization_report,
+)
+from spikewright.export.passes.rounding import Quantization
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.compare import SpikeAgreement, spike_agreement
 from spikewright.simulate.inputs import Inputs

@@ -20,13 +20,13 @@ from spikewright.cli.screen import is_rich, show_document
 from spikewright.errors import InputError
 from spikewright.export.teacher_work import ONNX, teacher_baselines
 from spikewright.files import whole_file
-from spikewright.hardware_profiles.baselines import Baseline
-from spikewright.hardware_profiles.report_schema import schema_text
-from spikewright.hardware_profiles.report_traces import report_traces
-from spikewright.hardware_profiles.reports import Format, Report
-from spikewright.hardware_profiles.run_report import Wanted
-from spikewright.hardware_profiles.teacher import find_teacher
-from spikewright.hardware_profiles.teacher_report import report_teacher
+from spikewright.hardware_profiles.prices.baselines import Baseline
+from spikewright.hardware_profiles.reports.report import Format, Report
+from spikewright.hardware_profiles.reports.run import Wanted
+from spikewright.hardware_profiles.reports.schema import schema_text
+from spikewright.hardware_profiles.reports.teacher import report_teacher
+from spikewright.hardware_profiles.reports.traces import report_traces
+from spikewright.hardware_profiles.teachers.operations import find_teacher
 from spikewright.plots.style import load_matplotlib
 
 ALONE = "fp32"

@@ -17,7 +17,7 @@ from spikewright.cli.report_texts import read_texts
 from spikewright.cli.texts import SENTENCES
 from spikewright.errors import InputError
 from spikewright.graph import Stage
-from spikewright.hardware_profiles.report_traces import Lengths
+from spikewright.hardware_profiles.reports.traces import Lengths
 from spikewright.plots.attention import PARTS, attention
 from spikewright.plots.graph_picture import graph_drawing
 from spikewright.plots.picture import Picture

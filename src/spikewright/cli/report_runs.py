@@ -24,11 +24,11 @@ from spikewright.cli.progress import progress, say
 from spikewright.cli.report_texts import read_texts
 from spikewright.cli.texts import SENTENCES, encode_and_tell
 from spikewright.errors import InputError
-from spikewright.export.deployment import Deployment
-from spikewright.export.encoder import token_ids
+from spikewright.export.deployment.encoder import token_ids
+from spikewright.export.deployment.folder import Deployment
 from spikewright.files import read_trace
 from spikewright.graph import Graph, Stage
-from spikewright.hardware_profiles.report_traces import Lengths
+from spikewright.hardware_profiles.reports.traces import Lengths
 from spikewright.simulate.inputs import check_inputs
 from spikewright.simulate.integer import Batching, run_integer
 from spikewright.trace import SpikeTrace

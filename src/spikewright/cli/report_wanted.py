@@ -10,12 +10,15 @@ from typing import TypeVar
 
 from spikewright.cli.pricing import PRESETS, PROFILES
 from spikewright.errors import InputError
-from spikewright.hardware_profiles.accounting import list_accountings, load_accounting
-from spikewright.hardware_profiles.baselines import Reuse
-from spikewright.hardware_profiles.full_comparison import Draw
-from spikewright.hardware_profiles.preset_files import list_presets, load_preset
-from spikewright.hardware_profiles.profile import list_profiles, load_profile
-from spikewright.hardware_profiles.run_report import Wanted
+from spikewright.hardware_profiles.prices.accounting import (
+    list_accountings,
+    load_accounting,
+)
+from spikewright.hardware_profiles.prices.baselines import Reuse
+from spikewright.hardware_profiles.prices.full_comparison import Draw
+from spikewright.hardware_profiles.prices.preset_files import list_presets, load_preset
+from spikewright.hardware_profiles.profiles.profile import list_profiles, load_profile
+from spikewright.hardware_profiles.reports.run import Wanted
 
 ALL = "all"
 """asks for everything that ships"""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from spikewright.hardware_profiles.document import Document
-    from spikewright.hardware_profiles.layout import Columns
+    from spikewright.hardware_profiles.text.document import Document
+    from spikewright.hardware_profiles.text.layout import Columns
 
 
 _GAP = "   "

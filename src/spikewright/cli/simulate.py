@@ -23,7 +23,7 @@ from spikewright.cli.progress import progress
 from spikewright.cli.screen import Table, show
 from spikewright.cli.texts import encode_and_tell
 from spikewright.errors import InputError
-from spikewright.export.deployment import Deployment
+from spikewright.export.deployment.folder import Deployment
 from spikewright.files import write_trace
 from spikewright.graph import Graph
 from spikewright.simulate.inputs import Signals, check_inputs

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spikewright.cli.progress import say
-from spikewright.export.deployment import Deployment
-from spikewright.export.texts import EncodedTexts, encode_texts
+from spikewright.export.deployment.folder import Deployment
+from spikewright.export.deployment.texts import EncodedTexts, encode_texts
 
 SENTENCES = (
     "the acting is superb and the story moves you",

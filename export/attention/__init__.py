@@ -1,0 +1,1 @@
+"""Attention between spikes, as graphs of stock NIR nodes."""

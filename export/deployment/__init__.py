@@ -1,0 +1,1 @@
+"""A deployment folder: what the chip runs, and what the host does around it."""

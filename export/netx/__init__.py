@@ -1,0 +1,1 @@
+"""lava-dl's network exchange format (`.net`, HDF5), read and written."""

@@ -1,0 +1,1 @@
+"""ONNX files: a classifier written as one, and the operations of any of them."""

@@ -1,0 +1,250 @@
+"""What the integers of a population are worth: one scale, one exponent a projection.
+
+A population counts in units of 2**-bits, each of its projections in units of 2**unit,
+so its exponent is unit + bits. The unit follows from the weights of the projection; the
+bits are the most that leave every register its room. A unit is never below 2**-bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spikewright.bounds import Sums, chunks, signed_sums, spread, weight_rows
+from spikewright.errors import GraphError
+from spikewright.export.passes.rounding import (
+    Quantization,
+    round_synapses,
+    rounded_chunks,
+)
+from spikewright.loihi import MAX_EXPONENT, MAX_THRESHOLD, weight_limit
+from spikewright.nodes import NumberArray, SparseSynapses, Synapses
+
+FINEST_BITS = 1000
+"""2**1000 is still a float64, and so is 2**-1000"""
+CANDIDATES = 8
+"""units that `mse` compares: from the one that saturates nothing, downwards"""
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Real synapses on their way into a population, its gains multiplied in."""
+
+    name: str
+    synapses: Synapses
+    times: int
+    """edges that lead into these synapses"""
+    limit: int
+    """the largest integer weight"""
+    unit: int | None
+    """with integers of 2**unit the weights fill eight bits; None: all weights are 0"""
+
+
+@dataclass(frozen=True, eq=False)
+class _Rounded:
+    """A projection in integers of 2**unit."""
+
+    synapses: Synapses
+    unit: int
+    sums: Sums
+    """of its rows, in these integers"""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The integer synapses of a population, and its scale."""
+
+    synapses: Mapping[str, Synapses]
+    bits: int
+    """scale = 2**bits"""
+
+
+# --- the unit of a projection --------------------------------------------------------
+
+
+def project(
+    name: str, synapses: Synapses, times: int, choices: Quantization
+) -> Projection:
+    """Choose the unit in which a projection is counted."""
+    limit = weight_limit(synapses.weight)
+    return Projection(
+        name, synapses, times, limit, _unit(name, synapses.weight, limit, choices)
+    )
+
+
+def _unit(
+    name: str, weight: NumberArray, limit: int, choices: Quantization
+) -> int | None:
+    largest = max(float(weight.max(initial=0)), -float(weight.min(initial=0)))
+    if largest == 0:
+        return None
+    top = finest_unit(largest, limit)
+    match choices.scale:
+        case "max":
+            return top
+        case "percentile":
+            return _percentile_unit(weight, limit, top, choices.percentile)
+        case "mse":
+            units = range(top, top - CANDIDATES, -1)
+            return min(
+                units,
+                key=lambda unit: _error(name, weight, (unit, top), limit, choices),
+            )
+
+
+def finest_unit(largest: float, limit: int) -> int:
+    """Return the smallest k with largest <= limit * 2**k; exact."""
+    mantissa, power = math.frexp(largest)
+    bits = limit.bit_length()
+    return power - bits + (mantissa > limit / (1 << bits))
+
+
+def _percentile_unit(
+    weight: NumberArray, limit: int, top: int, percentile: float
+) -> int:
+    """Return the smallest unit at which `percentile` % of the weights fit."""
+    count = int(np.count_nonzero(weight))
+    # the product of a decimal may exceed a whole number in its last bit
+    allowed = count - max(1, math.ceil(round(count * percentile / 100, 6)))
+    unit = top
+    while _count_beyond(weight, math.ldexp(limit, unit - 1)) <= allowed:
+        unit -= 1
+    return unit
+
+
+def _count_beyond(weight: NumberArray, largest: float) -> int:
+    """Count the weights whose magnitude is above `largest`."""
+    return sum(
+        int(np.count_nonzero(np.abs(block) > largest))
+        for _, block in chunks(weight.reshape(-1))
+    )
+
+
+def _error(
+    name: str,
+    weight: NumberArray,
+    units: tuple[int, int],
+    limit: int,
+    choices: Quantization,
+) -> float:
+    """Return the squared error of integers of 2**unit, in units of 2**top."""
+    unit, top = units
+    return sum(
+        float(np.square(np.ldexp(integers, unit - top) - np.ldexp(block, -top)).sum())
+        for _, block, integers in rounded_chunks(name, weight, unit, limit, choices)
+    )
+
+
+# --- the scale of a population -------------------------------------------------------
+
+
+def fit(
+    name: str,
+    projections: Sequence[Projection],
+    constants: Sequence[float],
+    has_room: Callable[[int, Sums], bool],
+    size: int,
+    choices: Quantization,
+) -> Fit:
+    """Return the integers at the largest power-of-two scale under which all fits.
+
+    Args:
+        name: of the population, for errors.
+        projections: what arrives.
+        constants: threshold and drop, which 17 bits must hold.
+        has_room: says whether the registers hold all states at a scale of 2**bits, for
+            sums of the input (`size`,) in its integers; never for less with more input.
+        size: neurons of the population.
+        choices: how to round.
+
+    Raises:
+        GraphError: all weights of a projection would round to 0.
+    """
+    first = [_round(each, each.unit or 0, choices) for each in projections]
+    bits = _most_bits(projections, constants)
+    while not has_room(bits, _sums(projections, first, bits, size)):
+        bits -= 1
+    while True:
+        rounded = [
+            each if each.unit >= -bits else _round(projection, -bits, choices)
+            for projection, each in zip(projections, first, strict=True)
+        ]
+        _refuse_lost_weights(name, projections, rounded, bits)
+        if has_room(bits, _sums(projections, rounded, bits, size)):
+            return Fit(_with_exponents(projections, rounded, bits), bits)
+        bits -= 1
+
+
+def _most_bits(projections: Sequence[Projection], constants: Sequence[float]) -> int:
+    """Return the bits that exponents and 17-bit registers allow; 0 if they set none."""
+    most = [MAX_EXPONENT - each.unit for each in projections if each.unit is not None]
+    most += [-finest_unit(each, MAX_THRESHOLD) for each in constants if each > 0]
+    return min(*most, FINEST_BITS) if most else 0
+
+
+def _round(projection: Projection, unit: int, choices: Quantization) -> _Rounded:
+    synapses = round_synapses(
+        projection.name, projection.synapses, unit, projection.limit, choices
+    )
+    return _Rounded(synapses, unit, signed_sums(synapses))
+
+
+def _sums(
+    projections: Sequence[Projection], rounded: Sequence[_Rounded], bits: int, size: int
+) -> Sums:
+    """Return the sums of the input in integers of 2**-bits, (size,).
+
+    Of a projection that must be rounded anew, at a coarser unit, a lower bound: each
+    weight may lose one new unit, and may have won one old one.
+    """
+    above, below = np.zeros((2, size))
+    for projection, each in zip(projections, rounded, strict=True):
+        lost = 2 * _longest_row(projection.synapses) if each.unit < -bits else 0
+        high, low = (
+            np.maximum(np.ldexp(rows, each.unit + bits) - lost, 0.0)
+            for rows in each.sums
+        )
+        above += projection.times * spread(high, size)
+        below += projection.times * spread(low, size)
+    return above, below
+
+
+def _longest_row(synapses: Synapses) -> int:
+    if isinstance(synapses, SparseSynapses):
+        return int(np.bincount(synapses.targets).max(initial=0))
+    return int(weight_rows(synapses)[:1].size)
+
+
+def _refuse_lost_weights(
+    name: str,
+    projections: Sequence[Projection],
+    rounded: Sequence[_Rounded],
+    bits: int,
+) -> None:
+    for projection, each in zip(projections, rounded, strict=True):
+        if projection.unit is not None and not np.any(each.sums):
+            raise lost(name, f"every weight of '{projection.name}'", bits)
+
+
+def lost(name: str, what: str, bits: int) -> GraphError:
+    """Say that something of a population would vanish at its scale."""
+    return GraphError(
+        f"node '{name}': {what} would round to 0 at the scale 2**{bits} that its "
+        "largest weights, threshold or states allow; bring what arrives at the "
+        "population to one order of magnitude"
+    )
+
+
+def _with_exponents(
+    projections: Sequence[Projection], rounded: Sequence[_Rounded], bits: int
+) -> dict[str, Synapses]:
+    return {
+        projection.name: replace(
+            each.synapses,
+            exponent=0 if projection.unit is None else each.unit + bits,
+        )
+        for projection, each in zip(projections, rounded, strict=True)
+    }

@@ -1,0 +1,1 @@
+"""From counts to joules and seconds, on a profile, and beside a teacher."""

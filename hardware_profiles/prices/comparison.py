@@ -1,0 +1,112 @@
+"""Column A: a student and its teacher priced side by side, compute only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from spikewright.counts import OperationCount
+from spikewright.errors import InputError
+from spikewright.hardware_profiles.prices.energy import EnergyReport, estimate_energy
+from spikewright.hardware_profiles.profiles.constant import Evidence, weakest
+from spikewright.hardware_profiles.profiles.profile import HardwareProfile, load_profile
+from spikewright.hardware_profiles.teachers.operations import TeacherWork
+
+ELSEWHERE = (("cmos45", "fp32"), ("cmos45", "int8"))
+"""where the teacher is priced if a profile has no price for a MAC"""
+
+SYNAPTIC = ("synops", "graded_synops", "macs")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One price of the student's sample against one price of the teacher's sentence."""
+
+    student: EnergyReport
+    teacher: EnergyReport
+
+    @property
+    def ratio(self) -> float | None:
+        """Energy of the student over that of the teacher, None if one is unknown."""
+        if self.unknown or not self.teacher.total_j:
+            return None
+        return self.student.total_j / self.teacher.total_j
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Synaptic operations without a price: they disable the ratio."""
+        unpriced = {*self.student.unpriced, *self.teacher.unpriced}
+        return tuple(each for each in SYNAPTIC if each in unpriced)
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """Grade of the weakest cost used on either side."""
+        grades = (self.student.evidence, self.teacher.evidence)
+        return weakest(grade for grade in grades if grade)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the teacher is priced on another profile than the student."""
+        return self.student.profile != self.teacher.profile
+
+
+@dataclass(frozen=True)
+class ColumnA:
+    """Compute only: both on every arithmetic, in joules of one sample."""
+
+    student: tuple[EnergyReport, ...]
+    """one for each profile and arithmetic"""
+    comparisons: tuple[Comparison, ...]
+
+
+def compare(
+    counts: Mapping[str, OperationCount],
+    teacher: TeacherWork,
+    profiles: Sequence[HardwareProfile],
+    *,
+    samples: int,
+) -> ColumnA:
+    """Price both on every arithmetic of every profile.
+
+    Where a profile has no price for a MAC, the teacher is priced on `cmos45`, and the
+    comparison says so.
+
+    Args:
+        counts: of the student, by node, all samples together.
+        teacher: counted too.
+        profiles: to price on.
+        samples: of the student.
+
+    Raises:
+        InputError: there is no profile, no sample, or nothing that was counted.
+    """
+    if not profiles or not counts:
+        missing = "counted operations" if profiles else "profile"
+        raise InputError(f"cannot compare without any {missing}")
+    reports, comparisons = [], []
+    for profile in profiles:
+        for arithmetic in profile.arithmetics:
+            report = estimate_energy(
+                counts, profile, arithmetic=arithmetic, samples=samples
+            )
+            reports.append(report)
+            priced = price_teacher(teacher, profile, arithmetic)
+            comparisons += [Comparison(report, each) for each in priced]
+    return ColumnA(tuple(reports), tuple(comparisons))
+
+
+def price_teacher(
+    teacher: TeacherWork, profile: HardwareProfile, arithmetic: str
+) -> list[EnergyReport]:
+    """Price on the same arithmetic if it has a price for MACs, else `ELSEWHERE`."""
+    if "macs" in profile.costs(arithmetic):
+        return [_price(teacher, profile, arithmetic)]
+    return [_price(teacher, load_profile(name), other) for name, other in ELSEWHERE]
+
+
+def _price(
+    teacher: TeacherWork, profile: HardwareProfile, arithmetic: str
+) -> EnergyReport:
+    return estimate_energy(
+        teacher.counts, profile, arithmetic=arithmetic, samples=teacher.sentences
+    )

@@ -1,0 +1,1 @@
+"""What is known of some hardware: constants and their sources, from TOML files."""

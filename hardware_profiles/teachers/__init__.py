@@ -1,0 +1,1 @@
+"""The other side: shapes of BERT-like teachers, and the operations that they need."""

@@ -1,0 +1,1 @@
+"""Numbers, tables and documents as text; it knows nothing of hardware."""

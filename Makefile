@@ -6,15 +6,21 @@
 #             python -m http.server -d build/site
 # make bench  the figures of benchmarks/RESULTS.md (DATA=folder of the data sets,
 #             PAPER=folder `paper` of github.com/neuromorphs/NIR, left out if not given)
+# make reproduce   the trainings of benchmarks/RESULTS.md again, tables and pictures into
+#             RUN/tables (DATA=, RUN=, MINUTES= of this slice, ONLY= one part of
+#             benchmarks/reproduce.py); status 3 of its program: the same command goes on
 PYTHON ?= python3
 VENV ?= .venv
 CONFORMANCE ?= .venv-conformance
 DATA ?= ../shared/data
 PAPER ?=
+RUN ?= runs/reproduce
+MINUTES ?=
+ONLY ?=
 BIN = $(VENV)/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: setup demo test docs conformance bench clean
+.PHONY: setup demo test docs conformance bench reproduce clean
 
 setup: $(VENV)/.installed
 
@@ -62,6 +68,10 @@ bench: setup
 	$(BIN)/python benchmarks/backends.py
 	$(BIN)/python benchmarks/accuracy.py --data $(DATA)
 	$(if $(PAPER),$(BIN)/python benchmarks/nir_paper.py --paper $(PAPER))
+
+reproduce: setup
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[teacher]"
+	$(BIN)/python benchmarks/reproduce.py --data $(DATA) --run $(RUN) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))
 
 clean:
 	rm -rf $(VENV) $(CONFORMANCE) build dist *.egg-info

@@ -6,7 +6,8 @@
 One student, four kinds of neurons: SpikingJelly's multi-step LIFNode on its torch
 backend, snnTorch's Leaky stepped by hand, our multi-step neuron in eager torch, and
 our compiled loops. A training step is forward, backward and AdamW. The four take turns,
-so that all see the same machine; before that their spikes are compared.
+so that all see the same machine; before that their spikes are compared. Then the same
+of a SpikeBERT: D 384, 6 blocks, 8 heads, T 4 (`--only chip|spikebert`).
 """
 
 from __future__ import annotations
@@ -25,10 +26,14 @@ from torch import nn
 from spikewright.train import student as students
 from spikewright.train.compiled import compile_neurons
 from spikewright.train.neuron import run_leaky
+from spikewright.train.spikebert import SpikeBertForSequenceClassification
+from spikewright.train.spikebert_config import SpikeBertConfig
+from spikewright.train.spikebert_neuron import SpikingNeuron
 from spikewright.train.student import ChipStudent
 from spikewright.train.student_config import ChipStudentConfig
 
 Step = Callable[[], None]
+Student = ChipStudent | SpikeBertForSequenceClassification
 
 
 def main() -> None:
@@ -37,20 +42,28 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=128)
     parser.add_argument("--tokens", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--only", choices=("chip", "spikebert"))
     args = parser.parse_args()
     print(describe_machine())
     students.run_leaky = run_any
-    torch.manual_seed(0)
-    ids = torch.randint(0, 30522, (args.samples, args.tokens))
-    made = make_students()
+    for family, make in (("chip", make_students), ("spikebert", make_spikeberts)):
+        if args.only in (None, family):
+            print(f"--- {family}")
+            torch.manual_seed(0)
+            ids = torch.randint(0, 30522, (args.samples, args.tokens))
+            run(make(), ids, args.repeats)
+
+
+def run(made: dict[str, Student], ids: torch.Tensor, repeats: int) -> None:
+    """Compare the spikes of one student by its neurons, then their speed."""
     compare(made, ids)
     for dtype in (torch.float32, torch.bfloat16):
         steps = {name: training_step(each, ids, dtype) for name, each in made.items()}
-        seconds = measure(steps, args.repeats)
-        print(f"{args.samples} sentences of {args.tokens} tokens, {dtype}:")
+        seconds = measure(steps, repeats)
+        print(f"{len(ids)} sentences of {ids.shape[1]} tokens, {dtype}:")
         theirs = seconds["SpikingJelly"]
         for name, own in seconds.items():
-            rate = args.samples / own
+            rate = len(ids) / own
             print(f"  {name:15} {rate:6.0f} sentences/s  {theirs / own:5.2f} x")
 
 
@@ -82,11 +95,15 @@ class Stepped(nn.Module):
 
 
 def jelly(leaky: snntorch.Leaky) -> neuron.LIFNode:
-    """Return SpikingJelly's neuron: v + (0 - v) / tau + a is beta v + a."""
+    """Return SpikingJelly's neuron: v + (0 - v) / tau + a is beta v + a.
+
+    It fires at its threshold, so it gets the next number above ours.
+    """
+    limit = torch.tensor([float(leaky.threshold), torch.inf])
     return neuron.LIFNode(
         tau=1.0 / (1.0 - float(leaky.beta)),
         decay_input=False,
-        v_threshold=1.0,
+        v_threshold=float(torch.nextafter(limit[0], limit[1])),
         v_reset=0.0,
         surrogate_function=surrogate.ATan(alpha=2.0),
         detach_reset=True,
@@ -94,7 +111,7 @@ def jelly(leaky: snntorch.Leaky) -> neuron.LIFNode:
     )
 
 
-def make_students() -> dict[str, ChipStudent]:
+def make_students() -> dict[str, Student]:
     """Return one student of the shipped size, four times, by its kind of neuron."""
     eager = ChipStudent(ChipStudentConfig(num_labels=2, dropout=0.0)).train()
     with torch.no_grad():
@@ -118,11 +135,51 @@ def make_students() -> dict[str, ChipStudent]:
     }
 
 
-def compare(made: dict[str, ChipStudent], ids: torch.Tensor) -> None:
-    """Print how many spikes differ from those of the first student."""
+class Driven(nn.Module):
+    """A neuron of another library, its input divided as ours."""
+
+    def __init__(self, drive: float, cell: nn.Module) -> None:
+        super().__init__()
+        self.drive, self.cell, self.compiled = drive, cell, False
+
+    def forward(self, current: torch.Tensor) -> torch.Tensor:
+        """Return the spikes of all steps of (steps, …)."""
+        return run_any(self.cell, current * self.drive)
+
+
+def make_spikeberts() -> dict[str, Student]:
+    """Return one SpikeBERT four times, by its kind of neuron."""
+    config = SpikeBertConfig(hidden_size=384, num_hidden_layers=6, num_labels=2)
+    eager = SpikeBertForSequenceClassification(config).train()
+    theirs, stepped, ours = (copy.deepcopy(eager) for _ in range(3))
+    for model, kind in ((theirs, jelly), (stepped, Stepped)):
+        for module in list(model.modules()):
+            for name, child in list(module.named_children()):
+                if isinstance(child, SpikingNeuron):
+                    leaky = child.as_snntorch()
+                    setattr(module, name, Driven(child.drive, kind(leaky)))
+    compile_neurons(ours)
+    return {
+        "SpikingJelly": theirs,
+        "snnTorch": stepped,
+        "ours, eager": eager,
+        "ours, compiled": ours,
+    }
+
+
+def populations_of(model: Student, ids: torch.Tensor) -> list[torch.Tensor]:
+    """Return what every population sends: of a SpikeBERT the stream of counts."""
     mask = torch.ones_like(ids).bool()
+    if isinstance(model, ChipStudent):
+        return list(model.run(ids, mask)[1])
+    encoder = model.spikebert
+    return encoder.run(ids, encoder.lay_out(ids, mask))
+
+
+def compare(made: dict[str, Student], ids: torch.Tensor) -> None:
+    """Print how many spikes differ from those of the first student."""
     with torch.no_grad():
-        found = {name: each.run(ids, mask)[1] for name, each in made.items()}
+        found = {name: populations_of(each, ids) for name, each in made.items()}
     first = found["SpikingJelly"]
     total = sum(each.numel() for each in first)
     for name, populations in found.items():
@@ -132,7 +189,7 @@ def compare(made: dict[str, ChipStudent], ids: torch.Tensor) -> None:
         print(f"{name}: {wrong} of {total} entries differ from SpikingJelly's")
 
 
-def training_step(model: ChipStudent, ids: torch.Tensor, dtype: torch.dtype) -> Step:
+def training_step(model: Student, ids: torch.Tensor, dtype: torch.dtype) -> Step:
     """Return what does one step: forward, backward, AdamW."""
     optimizer = torch.optim.AdamW(model.parameters(), 1e-4, fused=True)
 

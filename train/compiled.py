@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from spikewright.errors import BackendMissingError
+from spikewright.train.meter import Say
 
 COMPILERS = ("g++", "clang++", "c++", "cl")
 Tensor = torch.Tensor
@@ -42,6 +43,29 @@ def compile_neurons(model: nn.Module) -> None:
     for module in model.modules():
         if hasattr(module, "compiled"):
             module.compiled = True  # type: ignore[assignment]
+
+
+def compile_as_told(model: nn.Module, choice: str, label: str, say: Say) -> None:
+    """Let neurons and norms train by compiled loops, if the configuration wants it.
+
+    Args:
+        model: in training.
+        choice: "auto", "always" or "never".
+        label: the table of the configuration that says so.
+        say: receives a line on it.
+
+    Raises:
+        BackendMissingError: it insists, and there is no C++ compiler.
+    """
+    if choice == "never":
+        return
+    if choice == "auto" and not has_compiler():
+        say(
+            f"{label}: no C++ compiler found, so neurons are not compiled; this is slow"
+        )
+        return
+    say(f"{label}: neurons and norms are compiled at the first step")
+    compile_neurons(model)
 
 
 VARIANTS = 64

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from spikewright.train.answer import float_logits
 from spikewright.train.average import AveragingTrainer
-from spikewright.train.compiled import compile_neurons, has_compiler
+from spikewright.train.compiled import compile_as_told
 from spikewright.train.config import DistillConfig, QuantizeConfig, TrainConfig
 from spikewright.train.data import Row, pad_batch
 from spikewright.train.encoder import TrainableEncoder
@@ -144,7 +144,7 @@ def distill_student(
         ConfigError: the loss is no longer a finite number.
     """
     checkpoints, seed = folder / "checkpoints", config.seed
-    compile_as_told(student, config.distill, "distill", say)
+    compile_as_told(student, config.distill.compile, "distill", say)
     trainer = Distiller(
         model=student,
         args=training_arguments(
@@ -162,25 +162,6 @@ def distill_student(
     packed = student.pack_encoder()
     packed.save_pretrained(folder)
     return float32_accuracy(packed, validation)
-
-
-def compile_as_told(
-    student: ChipStudent, config: DistillConfig | QuantizeConfig, label: str, say: Say
-) -> None:
-    """Let neurons and norms train by compiled loops, if the configuration wants it.
-
-    Raises:
-        BackendMissingError: it insists, and there is no C++ compiler.
-    """
-    if config.compile == "never":
-        return
-    if config.compile == "auto" and not has_compiler():
-        say(
-            f"{label}: no C++ compiler found, so neurons are not compiled; this is slow"
-        )
-        return
-    say(f"{label}: neurons and norms are compiled at the first step")
-    compile_neurons(student)
 
 
 def float32_accuracy(student: ChipStudent, rows: Sequence[Row]) -> float:

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
+from spikewright.train.compiled import compile_as_told
 from spikewright.train.config import TrainConfig
 from spikewright.train.data import Row, pad_batch
 from spikewright.train.distill import (
     TRAINABLE,
     Distiller,
-    compile_as_told,
     float32_accuracy,
 )
 from spikewright.train.load import load_student
@@ -121,7 +121,7 @@ def quantize_student(
     at_work = QuantizedStudent.of(student, quantizer)
     before = _measured(at_work, validation)
     say("quantize: {:.4f} on validation in integers, before".format(*before))
-    compile_as_told(at_work, config.quantize, "quantize", say)
+    compile_as_told(at_work, config.quantize.compile, "quantize", say)
     trainer = _trainer(at_work, train, validation, folder, config, say)
     train_to_best(trainer, "quantize", say)
     packed = at_work.pack_encoder()

@@ -12,18 +12,28 @@ import math
 
 import torch
 from torch import nn
+from torch.nn import functional
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from spikewright.train.compiled_layers import (
+    COMPILED_TYPES,
+    by_head,
+    fire_counts,
+    layer_leaky,
+)
 from spikewright.train.norm import FoldableNorm
 from spikewright.train.spikebert_config import SpikeBertConfig
 from spikewright.train.spikebert_layout import Layout
 from spikewright.train.spikebert_neuron import SpikingNeuron
 
+NORM_EPS = 1e-5
+"""added to the variance of a token by LayerNorm"""
+
 
 def make_norm(width: int, config: SpikeBertConfig) -> nn.Module:
     """Return a norm over the channels of a token, or per channel over the tokens."""
     if config.norm == "layer":
-        return nn.LayerNorm(width)
+        return nn.LayerNorm(width, eps=NORM_EPS)
     return FoldableNorm(width, limit=math.inf)
 
 
@@ -36,10 +46,26 @@ class SpikingProjection(nn.Module):
         self.norm = make_norm(targets, config)
         self.neuron = SpikingNeuron(config, threshold=config.threshold)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (steps, tokens, sources) to spikes (steps, tokens, targets)."""
-        spikes: torch.Tensor = self.neuron(self.norm(self.linear(x)))
-        return spikes
+    def forward(
+        self, x: torch.Tensor, residual: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Map (steps, tokens, sources) to spikes (steps, tokens, targets).
+
+        Spikes are added to the residual, where one is given.
+        """
+        z = self.linear(x)
+        if self.runs_compiled(z.dtype):
+            weight, bias = map(self.norm.get_parameter, ("weight", "bias"))
+            norm = (weight, bias, NORM_EPS)
+            return layer_leaky(z, norm, self.neuron.numbers, residual)
+        spikes: torch.Tensor = self.neuron(self.norm(z))
+        return spikes if residual is None else residual + spikes
+
+    def runs_compiled(self, kind: torch.dtype) -> bool:
+        """Return whether norm and neuron run as one compiled loop."""
+        compiled = self.neuron.compiled and self.training
+        is_layer = isinstance(self.norm, nn.LayerNorm)
+        return compiled and is_layer and kind in COMPILED_TYPES
 
 
 class SpikingAttention(nn.Module):
@@ -66,11 +92,35 @@ class SpikingAttention(nn.Module):
         self.levels = config.distance_levels if near else 0
 
     def forward(self, x: torch.Tensor, layout: Layout) -> torch.Tensor:
-        """Map (steps, tokens, channels) to spikes of that shape."""
-        q, k, v = self.query(x), self.key(x), self.value(x)
-        attend = self._similarity if self.kind == "ssa" else self._gated
-        spikes: torch.Tensor = self.output(attend(q, k, v, layout))
-        return spikes
+        """Map the stream (steps, tokens, channels) to x + spikes of that shape."""
+        if self.kind == "ssa" and self.query.runs_compiled(x.dtype):
+            attended = self._attend_compiled(x, layout)
+        else:
+            q, k, v = self.query(x), self.key(x), self.value(x)
+            attend = self._similarity if self.kind == "ssa" else self._gated
+            attended = attend(q, k, v, layout)
+        added: torch.Tensor = self.output(attended, x)
+        return added
+
+    def _attend_compiled(self, x: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """Return the spikes of ssa, with query, key and value as one map."""
+        parts = (self.query, self.key, self.value)
+        weight = torch.cat([each.linear.weight for each in parts])
+        bias = torch.cat([each.linear.bias for each in parts])
+        z = functional.linear(x, weight, bias)
+        z = z.view(*z.shape[:2], len(parts), -1)
+        scale, shift = (
+            torch.stack([each.norm.get_parameter(name) for each in parts])
+            for name in ("weight", "bias")
+        )
+        norm = (scale, shift, NORM_EPS)
+        spikes = layer_leaky(z, norm, self.query.neuron.numbers, None)
+        index = (layout.rows, layout.sample, layout.place)
+        with torch.autocast(x.device.type, enabled=False):
+            q, k, v = by_head(spikes, index, self.heads).unbind()
+            counts = self._with_levels(q @ k.mT, layout) @ v
+            numbers = self.neuron.numbers
+            return fire_counts(counts, index, self.scale, numbers, z.dtype)
 
     def _similarity(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, layout: Layout
@@ -82,10 +132,14 @@ class SpikingAttention(nn.Module):
 
     def scores(self, q: torch.Tensor, k: torch.Tensor, layout: Layout) -> torch.Tensor:
         """Return q_i . k_j + R_ij, (steps, samples, heads, longest, longest)."""
-        scores = self._by_head(q, layout) @ self._by_head(k, layout).mT
-        if self.levels:
-            scores = scores + self._nearness(layout.longest, scores)
-        return scores
+        return self._with_levels(
+            self._by_head(q, layout) @ self._by_head(k, layout).mT, layout
+        )
+
+    def _with_levels(self, scores: torch.Tensor, layout: Layout) -> torch.Tensor:
+        if not self.levels:
+            return scores
+        return scores + self._nearness(layout.longest, scores)
 
     def _gated(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, layout: Layout
@@ -141,6 +195,6 @@ class SpikeBertBlock(GradientCheckpointingLayer):  # type: ignore[no-untyped-cal
 
     def forward(self, x: torch.Tensor, layout: Layout) -> torch.Tensor:
         """Map the stream (steps, tokens, channels) to the next."""
-        x = x + self.attention(x, layout)
-        update: torch.Tensor = self.contract(self.expand(x))
-        return x + update
+        x = self.attention(x, layout)
+        changed: torch.Tensor = self.contract(self.expand(x), x)
+        return changed

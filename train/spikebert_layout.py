@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +42,13 @@ class Layout:
         """Collect (steps, samples, longest, channels) to (steps, tokens, channels)."""
         flat = places.flatten(1, 2)
         return flat if self._is_full() else flat.index_select(1, self._index())
+
+    @functools.cached_property
+    def rows(self) -> torch.Tensor:
+        """Return the row of each place, -1 where there is none, (samples, longest)."""
+        rows = torch.full_like(self.lengths, -1)[:, None].repeat(1, self.longest)
+        rows[self.sample, self.place] = torch.arange(len(self.place)).to(rows)
+        return rows
 
     def _is_full(self) -> bool:
         return len(self.place) == len(self.lengths) * self.longest

@@ -7,6 +7,7 @@ import snntorch
 import torch
 from torch import nn
 
+from spikewright.train.compiled_layers import COMPILED_TYPES, Neuron, fire
 from spikewright.train.neuron import spike
 from spikewright.train.spikebert_config import SpikeBertConfig
 
@@ -27,9 +28,12 @@ class SpikingNeuron(nn.Module):
         self.ties = config.ties
         self.surrogate = config.surrogate
         self.sharpness = config.sharpness
+        self.compiled = False  # by train.compiled, while it trains
 
     def forward(self, current: torch.Tensor) -> torch.Tensor:
         """Return the spikes, from rest, for all steps of a: (steps, …)."""
+        if self.compiled and self.training and current.dtype in COMPILED_TYPES:
+            return fire(current, self.numbers)
         return spike(
             current if self.drive == 1.0 else current * self.drive,
             beta=self.beta,
@@ -37,6 +41,12 @@ class SpikingNeuron(nn.Module):
             surrogate=self.surrogate,
             sharpness=self.sharpness,
         )
+
+    @property
+    def numbers(self) -> Neuron:
+        """Return what a compiled loop in float32 computes with."""
+        above = fires_above(self.threshold, self.ties, torch.float32)
+        return self.drive, self.beta, above, self.surrogate, self.sharpness
 
     def as_snntorch(self) -> snntorch.Leaky:
         """Return the snnTorch neuron that this one is, for an input times `drive`."""

@@ -52,7 +52,16 @@ class TeacherTable(StageTable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillTable(StageTable):
+class CompiledTable(StageTable):
+    """A stage that trains spiking layers."""
+
+    compile: str = "auto"
+    """whether they train by compiled loops: always, never, or auto, where a C++
+    compiler is at hand"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillTable(CompiledTable):
     """What the student learns from the teacher; see stage_losses."""
 
     feature_weight: float = 1.0
@@ -92,7 +101,7 @@ class Stage2Table(DistillTable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DenormTable(StageTable):
+class DenormTable(CompiledTable):
     """From a student with LayerNorm to one whose norms fold; see stage_denorm."""
 
     epochs: float = 2.0

@@ -9,9 +9,10 @@ from typing import Any
 
 from transformers import PreTrainedModel, Trainer
 
+from spikewright.train.compiled import compile_as_told
 from spikewright.train.data import Row, pad_batch
 from spikewright.train.spikebert_rates import spike_rates
-from spikewright.train.stage_config import DistillTable, StageTable
+from spikewright.train.stage_config import CompiledTable, DistillTable, StageTable
 from spikewright.train.stage_model import StudentWithHeads
 from spikewright.train.stage_place import Place
 from spikewright.train.stage_trainer import Distiller, stage_arguments, train_stage
@@ -39,6 +40,7 @@ class Stage:
 class Distillation(Stage):
     """A stage in which a student learns from a teacher."""
 
+    table: CompiledTable
     losses: DistillTable
     student: StudentWithHeads
     teacher: PreTrainedModel
@@ -50,9 +52,11 @@ def distill(
     """Train to the best evaluation; return the Trainer and the curve.
 
     Raises:
+        BackendMissingError: `compile` is "always" and there is no C++ compiler.
         ConfigError: layers that the teacher lacks, or a loss that is no finite number.
         SliceEndedError: the time is over; the next call goes on.
     """
+    compile_as_told(stage.student, stage.table.compile, stage.name, place.say)
     trainer = Distiller(
         **trainer_parts(place, stage, rows, held_out),
         model=stage.student,

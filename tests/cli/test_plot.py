@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from spikewright.files import read_trace
 from spikewright.plots.picture import SCHEMA
+from spikewright.train.attention_map import attention_map
+from spikewright.train.spikebert import SpikeBertForSequenceClassification
+from spikewright.train.spikebert_config import SpikeBertConfig
+from spikewright.train.trained import load_trained
 
 TEACHER = ("--teacher", "bert-base", "--tokens", "20")
 KINDS = (
@@ -142,6 +148,59 @@ def test_attention_of_a_trace_is_the_same(run, here: Path, exported) -> None:
     kv = read_trace("t.npz").spikes["block0_kv"][0]
     wanted = kv[:, :, :3].mean(axis=(0, 1))
     assert of_trace["rates"][0] == wanted.tolist()
+
+
+def test_attention_of_a_chip_student_s_checkpoint(run, here: Path, checkpoint) -> None:
+    found = data(run, "attention", checkpoint, "--text", "a great film")
+    assert found["tokens"] == ["a", "great", "film"]
+    assert found["populations"][:2] == ["block0_kv", "block0_passed"]
+    assert np.shape(found["rates"]) == (4, 3)
+    assert 0 < found["gates_open"]["block0_gate"] < 1
+
+
+def _spikebert(folder: Path, tokenizer_of: Path, kind: str) -> Path:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
+    student = SpikeBertForSequenceClassification(
+        SpikeBertConfig(**sizes, steps=2, attention=kind)
+    )
+    for name, each in student.named_parameters():
+        if name.endswith("norm.weight"):
+            torch.nn.init.constant_(each, 3.0)  # so that it fires
+    student.save_pretrained(folder)
+    shutil.copy(tokenizer_of / "tokenizer.json", folder)
+    return folder
+
+
+def test_attention_of_a_spikebert_s_checkpoint(run, here: Path, checkpoint) -> None:
+    folder = _spikebert(here / "bert", checkpoint, "ssa")
+    found = data(run, "attention", folder, "--text", "a great film")
+    assert {"a", "great", "film"} <= set(found["tokens"])
+    tokens = len(found["tokens"])
+    assert np.shape(found["scores"]) == (3, tokens, tokens)
+    # The mean over 2 steps and 2 heads of whole numbers: multiples of 1 / 4.
+    first = 4 * np.array(found["scores"][0])
+    assert (first == first.round()).all()
+    (of_map, *_) = attention_map(load_trained(folder), "a great film").blocks
+    assert first.sum() == of_map.scores.sum() > 0
+    done = run("plot", "attention", folder, "--text", "a great film", "-o", "a.svg")
+    assert done.status == 0
+    assert "mean over steps and heads" in (here / "a.svg").read_text()
+
+
+def test_attention_of_a_gated_spikebert(run, here: Path, checkpoint) -> None:
+    folder = _spikebert(here / "bert", checkpoint, "sdsa")
+    found = data(run, "attention", folder, "--text", "a great film")
+    assert np.shape(found["rates"]) == (6, len(found["tokens"]))
+
+
+def test_attention_of_a_checkpoint_asks_for_text(run, here: Path, checkpoint) -> None:
+    line = run("plot", "attention", checkpoint, "-o", "a.svg").refusal()
+    assert "give --text SENTENCE, and no trace" in line
+    folder = _spikebert(here / "bert", checkpoint, "ssa")
+    given = ("--text", "a", "--population", "block0_kv", "-o", "a.svg")
+    line = run("plot", "attention", folder, *given).refusal()
+    assert "drawn as scores between tokens" in line
 
 
 def test_attention_asks_for_what_it_needs(run, trace: Path, golden, exported) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from spikewright.errors import InputError
 from spikewright.plots.attention import attention
+from spikewright.plots.attention_scores import attention_scores
 from spikewright.plots.break_even import BreakEvenCurve, Line
 from spikewright.plots.curve import training_curve
 from spikewright.plots.energy import LayerEnergy, TermEnergy
@@ -17,6 +18,7 @@ from spikewright.plots.quantization import QuantizationLoss, Room, Rounded
 from spikewright.plots.raster import MOST_NEURONS, raster
 from spikewright.plots.rates import firing, rates
 from spikewright.plots.sweep import sweep, wilson
+from spikewright.plots.variants import variants
 from spikewright.trace import SpikeTrace
 
 
@@ -377,3 +379,47 @@ def test_a_picture_as_json(trace: SpikeTrace) -> None:
     assert found["schema"] == "spikewright.plot/1"
     assert found["kind"] == "rates"
     assert found["data"]["samples"] == 2
+
+
+# --- variants ------------------------------------------------------------------------
+
+
+def test_variants_are_in_the_order_of_their_numbers_with_their_spread() -> None:
+    series = {
+        "student": [(0.9, 0.8, 0.7), (0.6, 0.6, 0.6)],
+        "teacher": [(1.0,), (0.5,)],
+    }
+    picture = variants("time steps T", [4.0, 2.0], series)
+    assert picture.numbers == (2.0, 4.0)
+    # Mean 0.8, deviations 0.1, 0, -0.1: sqrt(0.02 / 2) = 0.1.
+    assert picture.table() == [
+        ("time steps T", "student", "teacher"),
+        ("2", "60.0 ± 0.0 %", "50.0 %"),
+        ("4", "80.0 ± 10.0 %", "100.0 %"),
+    ]
+    assert "student, by time steps T, 2: 60.0 ± 0.0 %, 4: 80.0 ± 10.0 %." in picture.alt
+    (axes,) = draw(picture).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["2", "4"]
+
+
+def test_variants_need_a_number_each_and_a_seed() -> None:
+    with pytest.raises(InputError, match="different numbers"):
+        variants("T", [2.0, 2.0], {"student": [(0.5,), (0.5,)]})
+    with pytest.raises(InputError, match="student: needs a seed or more of each of 2"):
+        variants("T", [1.0, 2.0], {"student": [(0.5,), ()]})
+
+
+# --- scores --------------------------------------------------------------------------
+
+
+def test_scores_are_the_mean_over_steps_and_heads() -> None:
+    scores = np.zeros((2, 2, 2, 2), dtype=np.float32)
+    scores[0, 0, 0, 1] = 6  # one of 4 steps and heads: 1.5
+    picture = attention_scores(["good", "film"], [scores, 0 * scores])
+    assert picture.scores[0].tolist() == [[0, 1.5], [0, 0]]
+    assert "Block 0: good reads film most (1.50)" in picture.alt
+    # Read on average by both: film 0.75.
+    assert picture.table()[2] == ("film", "0.750", "0.000")
+    assert len(draw(picture).axes) == 3  # two blocks and the scale of colors
+    with pytest.raises(InputError, match=r"need \(steps, heads, 1, 1\)"):
+        attention_scores(["good"], [scores])

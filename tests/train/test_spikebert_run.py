@@ -24,6 +24,7 @@ from transformers import (
 from spikewright.cli import main
 from spikewright.errors import ConfigError, InputError
 from spikewright.train.auto import register_auto_classes
+from spikewright.train.compiled import has_compiler
 from spikewright.train.spikebert import SpikeBertForSequenceClassification
 from spikewright.train.spikebert_run import train_spikebert
 from spikewright.train.stage_config import SpikeBertRun
@@ -165,6 +166,30 @@ def test_a_run_in_slices_comes_to_the_same_end(
     assert _timeless(_card(tmp_path)) == _timeless(_card(finished))
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not has_compiler(), reason="no C++ compiler: install g++")
+def test_a_killed_run_of_compiled_loops_goes_on_to_the_same_end(
+    finished: Path, place: Path, tmp_path: Path
+) -> None:
+    text = (place / "spikebert.toml").read_text().replace('"never"', '"always"')
+    (tmp_path / "compiled.toml").write_text(text)
+    config, whole = load_run(tmp_path / "compiled.toml"), tmp_path / "whole"
+    for run in (whole, tmp_path / "killed"):  # the teacher has no spiking layers
+        shutil.copytree(finished / "teacher", run / "teacher")
+    said = list[str]()
+    card = train_spikebert(config, place / "data", whole, say=said.append)
+    assert card is not None
+    assert card["student"]["validation_accuracy"] > 0.82
+    assert "stage2: neurons and norms are compiled at the first step" in said
+    with pytest.raises(KilledError):
+        train_spikebert(
+            config, place / "data", tmp_path / "killed", say=_kill_at("stage2: 0", 5)
+        )
+    torch._dynamo.reset()  # what a new process would compile anew
+    train_spikebert(config, place / "data", tmp_path / "killed")
+    assert _weights(tmp_path / "killed") == _weights(whole)
+
+
 def test_the_command_line_says_unfinished_with_status_3(
     finished: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,6 +233,7 @@ epochs = 0
 [stage2]
 epochs = 12
 learning_rate = 1e-2
+compile = "never"
 feature_weight = 0
 embedding_weight = 0
 temperature = 2

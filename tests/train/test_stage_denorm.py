@@ -182,7 +182,7 @@ def test_the_student_that_comes_out_folds_and_still_knows(denormed: Path) -> Non
     accuracies = [e["eval_accuracy"] for e in found["curve"] if "eval_accuracy" in e]
     assert found["validation_accuracy"] == max(accuracies)
     assert {"feature_loss", "logit_loss", "label_loss"} < set(found["curve"][0])
-    assert found["config"] == dataclasses.asdict(DenormTable())
+    assert found["config"] == dataclasses.asdict(DenormTable(compile="never"))
 
 
 def test_the_rest_of_the_run_stays_as_it_was(denormed: Path, finished: Path) -> None:
@@ -211,6 +211,7 @@ def test_killed_on_the_way_it_comes_to_the_same_end(
 
     run = tmp_path / "run"
     shutil.copytree(finished, run)
+    before = len((run / "slices.jsonl").read_text().splitlines())
     with pytest.raises(KilledError):
         train_spikebert(spike_config, place / "data", run, stage="denorm", say=kill)
     assert not (run / "denorm" / "result.json").exists()
@@ -220,8 +221,8 @@ def test_killed_on_the_way_it_comes_to_the_same_end(
     assert short is None
     card = train_spikebert(spike_config, place / "data", run, stage="denorm")
     assert card is not None
-    # That of stages 1 and 2, and two; a call that was killed wrote none.
-    assert len(card["seconds_of_slices"]) == 3
+    # Those of stages 1 and 2, and two; a call that was killed wrote none.
+    assert len(card["seconds_of_slices"]) == before + 2
     file = "denorm/model.safetensors"
     assert (run / file).read_bytes() == (denormed / file).read_bytes()
 

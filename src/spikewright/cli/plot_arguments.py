@@ -79,17 +79,17 @@ def _rates(kinds: Kinds[ArgumentParser]) -> None:
 
 
 def _attention(kinds: Kinds[ArgumentParser]) -> None:
-    says = "which tokens raise a student's gates, and which pass them"
+    says = "which tokens raise a student's gates and pass them, or read each other"
     example = 'student --text "a moving film" -o attention.svg'
     parser = _kind(kinds, "attention", says, example)
-    _add_file(parser, "FOLDER", "a deployed student")
+    _add_file(parser, "FOLDER", "a deployed student, or the checkpoint of one")
     parser.add_argument(
         "trace", nargs="?", type=Path, metavar="trace.npz", help="of its texts"
     )
     parser.add_argument(
         "--text",
         metavar="SENTENCE",
-        help="instead of a trace: simulate it on `integer`",
+        help="instead of a trace: simulate it on `integer`, a checkpoint in float32",
     )
     _add_sample(parser)
     _add_populations(parser)

@@ -12,10 +12,14 @@ from spikewright.export.deployment.folder import Deployment
 from spikewright.files import read_trace
 from spikewright.graph import Stage
 from spikewright.plots.attention import Attention, attention
+from spikewright.plots.attention_scores import AttentionScores
 from spikewright.plots.raster import Raster, raster
 from spikewright.plots.rates import Rates, rates
 from spikewright.simulate.integer import run_integer
 from spikewright.trace import SpikeTrace
+
+WEIGHTS = "model.safetensors"
+"""what makes a folder a checkpoint"""
 
 
 def plot_raster(args: Namespace) -> Raster:
@@ -29,13 +33,17 @@ def plot_rates(args: Namespace) -> Rates:
     return rates([read_trace(args.file)])
 
 
-def plot_attention(args: Namespace) -> Attention:
-    """Return what a student looks at in a sentence.
+def plot_attention(args: Namespace) -> Attention | AttentionScores:
+    """Return what a student looks at in a sentence: deployed, or a checkpoint.
 
     Raises:
         InputError: the folder is no student, there is no sentence, or the trace is not
             of its texts.
     """
+    if (args.file / WEIGHTS).is_file():
+        from spikewright.cli.plot_checkpoint import plot_trained  # needs torch
+
+        return plot_trained(args)
     deployment = student_of(args)
     if (args.trace is None) == (args.text is None):
         raise InputError("give either a trace.npz or --text SENTENCE")

@@ -23,7 +23,7 @@ from machine import describe_machine, seconds_of
 from spikingjelly.activation_based import functional, neuron, surrogate
 from torch import nn
 
-from spikewright.train import student as students
+from spikewright.train import student_layers as students
 from spikewright.train.compiled import compile_neurons
 from spikewright.train.neuron import run_leaky
 from spikewright.train.spikebert import SpikeBertForSequenceClassification

@@ -187,8 +187,12 @@ def _of_kernel(synapses: ConvSynapses, meets: Mask, rows: IntArray) -> Counts:
     channel, place = np.divmod(rows, height * width)
     down, across = np.divmod(place, width)
     first, last = int(down.min()), int(down.max()) + 1
+    low = 0
+    if synapses.groups == 1:  # groups hold all their channels, so none is left out
+        low = int(channel.min())
+        meets = meets[low : int(channel.max()) + 1]
     chosen = np.zeros((len(meets), last - first, width), dtype=np.float32)
-    chosen[channel, down - first, across] = 1
+    chosen[channel - low, down - first, across] = 1
     by_group = chosen.reshape(synapses.groups, len(meets) // synapses.groups, -1)
     return _spread(synapses, meets, by_group, slice(first, last))
 
@@ -201,6 +205,8 @@ def _spread(synapses: ConvSynapses, meets: Mask, chosen: Counts, rows: slice) ->
         (channels, height + top + bottom, width + left + right), dtype=np.float32
     )
     for (p, q), (down, across) in windows(synapses):
+        if not meets[:, :, p, q].any():
+            continue  # such as the taps behind a look-ahead
         step = down.step or 1
         seen = slice(
             down.start + rows.start * step, down.start + rows.stop * step, step

@@ -14,6 +14,7 @@ from spikewright.errors import ConfigError, InputError
 from spikewright.files import read_arrays, write_arrays, write_json
 from spikewright.train.augment import augment
 from spikewright.train.auto_tokenizer import save_tokenizer
+from spikewright.train.claim import claim
 from spikewright.train.config import TrainConfig
 from spikewright.train.data import LabeledText, Row, tokenize
 from spikewright.train.distill import (
@@ -29,7 +30,6 @@ from spikewright.train.quantize_student import Quantizer
 from spikewright.train.run_folder import (
     QUANTIZED,
     begin_card,
-    claim,
     once,
     open_run,
     teacher_config,

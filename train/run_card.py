@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from spikewright.errors import InputError
-from spikewright.files import write_json
-from spikewright.train.load import read_json
+from spikewright.train.claim import claim, make_folder, versions
 from spikewright.train.stage_config import SpikeBertRun
 from spikewright.train.stage_data import hash_texts
 
@@ -41,10 +37,7 @@ def begin_card(
         "data_sha256": hashes,
         "processes": processes,
         "device": _device(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in PACKAGES},
-        },
+        "versions": versions(PACKAGES),
     }
 
 
@@ -60,33 +53,9 @@ def claim_folder(run: Path, card: Mapping[str, Any]) -> None:
     Raises:
         InputError: it cannot be made, or a run of other values is in it.
     """
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{run}: cannot be made: {error.strerror}") from error
+    make_folder(run)
     kept = {key: card[key] for key in ("config", "data_sha256", "processes")}
-    wanted, path = json.loads(json.dumps(kept)), run / "run.json"
-    if not path.exists():
-        write_json(path, wanted)
-    found = read_json(path)
-    if other := _differences(wanted, found):
-        raise InputError(
-            f"{path}: the run in this folder began with other values in "
-            f"{', '.join(other)}; choose another folder or remove it"
-        )
-
-
-def _differences(wanted: Any, found: Any, where: str = "") -> list[str]:
-    """Return the names of the values that differ, as table.key."""
-    if not isinstance(wanted, dict) or not isinstance(found, dict):
-        return [where] if wanted != found else []
-    return [
-        name
-        for key in {**wanted, **found}
-        for name in _differences(
-            wanted.get(key), found.get(key), f"{where}.{key}" if where else key
-        )
-    ]
+    claim(run / "run.json", kept)
 
 
 def add_slice(run: Path, seconds: float) -> None:

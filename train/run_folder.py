@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from spikewright.errors import InputError
 from spikewright.files import write_json
+from spikewright.train.claim import claim, make_folder, versions
 from spikewright.train.config import TrainConfig
 from spikewright.train.load import read_json
 from spikewright.train.stage_data import hash_texts
@@ -29,13 +26,7 @@ def begin_card(config: TrainConfig, data: Path | None) -> dict[str, Any]:
     return {
         "config": config.as_dict(),
         "data_sha256": {f"{n}/{s}": hash_texts(data, n, s) for n, s in splits},
-        "versions": {
-            "python": platform.python_version(),
-            **{
-                name: importlib.metadata.version(name)
-                for name in ("torch", "snntorch", "transformers", "numpy")
-            },
-        },
+        "versions": versions(("torch", "snntorch", "transformers", "numpy")),
         "torch_threads": torch.get_num_threads(),
     }
 
@@ -58,32 +49,11 @@ def open_run(run: Path, card: dict[str, Any]) -> None:
     Raises:
         InputError: it cannot be made, or a run of other values is in it.
     """
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{run}: cannot be made: {error.strerror}") from error
+    make_folder(run)
     # [quantize] may come later, or change: its stage is the last, and claims its own.
     config = {k: v for k, v in card["config"].items() if k != "quantize"}
     claim(run / "config.json", config)
     claim(run / "data.json", card["data_sha256"])
-
-
-def claim(path: Path, values: dict[str, Any]) -> None:
-    """Write values to a file, or refuse one that holds others.
-
-    Raises:
-        InputError: it holds others.
-    """
-    wanted = json.loads(json.dumps(values))
-    if not path.exists():
-        write_json(path, wanted)
-    found = read_json(path)
-    keys = [key for key in {**wanted, **found} if wanted.get(key) != found.get(key)]
-    if keys:
-        raise InputError(
-            f"{path}: the run in this folder began with other values in "
-            f"{', '.join(keys)}; choose another folder or remove it"
-        )
 
 
 def once(folder: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:

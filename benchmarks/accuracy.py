@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 from machine import describe_machine
 
-from spikewright.cli.export import export_student
-from spikewright.cli.pricing import price_trace
-from spikewright.cli.progress import progress
+from spikewright.cli.output.progress import progress
+from spikewright.cli.report.pricing import price_trace
+from spikewright.cli.student import export_student
 from spikewright.export.deployment.folder import read_deployment
 from spikewright.export.deployment.texts import encode_texts, logits_of
 from spikewright.export.lower import lower
 from spikewright.simulate.run import run
-from spikewright.train.answer import float_logits
-from spikewright.train.data import LabeledText, read_split
-from spikewright.train.load import load_student, shipped_student
+from spikewright.train.answers.logits import float_logits
+from spikewright.train.student import load_student, shipped_student
+from spikewright.train.texts.data import LabeledText, read_split
 
 DT_S = 1e-4
 

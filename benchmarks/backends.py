@@ -17,15 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from machine import describe_machine
 
-from spikewright.cli.demo import SENTENCES
-from spikewright.cli.export import export_student
+from spikewright.cli.student import export_student
+from spikewright.cli.verbs.demo import SENTENCES
 from spikewright.export.deployment.folder import read_deployment
 from spikewright.export.deployment.texts import encode_texts
 from spikewright.export.lower import lower
 from spikewright.graph import Graph
 from spikewright.simulate.compare import compare_traces
 from spikewright.simulate.run import LAVA, LavaOptions, run
-from spikewright.train.load import load_student, shipped_student
+from spikewright.train.student import load_student, shipped_student
 
 DT_S = 1e-4
 ROWS: tuple[tuple[str, str, LavaOptions], ...] = (

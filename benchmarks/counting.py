@@ -23,8 +23,8 @@ from backends import DT_S
 from machine import describe_machine
 from token_net import random_inputs, token_net
 
-from spikewright.cli.demo import SENTENCES
-from spikewright.cli.export import export_student
+from spikewright.cli.student import export_student
+from spikewright.cli.verbs.demo import SENTENCES
 from spikewright.counting import count_run
 from spikewright.export.deployment.folder import Deployment, read_deployment
 from spikewright.export.deployment.texts import encode_texts
@@ -41,8 +41,8 @@ from spikewright.nodes import (
 )
 from spikewright.run_counts import RunCounts, join_counts
 from spikewright.simulate.integer import run_integer
-from spikewright.train.data import read_split
-from spikewright.train.load import load_student, shipped_student
+from spikewright.train.student import load_student, shipped_student
+from spikewright.train.texts.data import read_split
 
 PART = 218
 """samples simulated, then counted; four parts are 872"""

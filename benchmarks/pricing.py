@@ -23,14 +23,14 @@ from counting import own_sentences
 from machine import describe_machine
 
 from spikewright.cli import main as spikewright
-from spikewright.cli.export import export_student
-from spikewright.cli.pricing import (
+from spikewright.cli.report.pricing import (
     PRESETS,
     SPECIAL_TOKENS,
     card_baselines,
     embedding_bits,
 )
-from spikewright.cli.report_runs import chunk_size
+from spikewright.cli.report.runs import chunk_size
+from spikewright.cli.student import export_student
 from spikewright.export.deployment.folder import read_deployment
 from spikewright.export.deployment.texts import encode_texts
 from spikewright.export.lower import lower
@@ -42,8 +42,8 @@ from spikewright.hardware_profiles.reports.run import Wanted, report_run
 from spikewright.hardware_profiles.reports.traces import Lengths, count_traces
 from spikewright.simulate.integer import run_integer
 from spikewright.trace import SpikeTrace
-from spikewright.train.data import read_split
-from spikewright.train.load import load_student, shipped_student
+from spikewright.train.student import load_student, shipped_student
+from spikewright.train.texts.data import read_split
 
 
 class Clock:

@@ -26,13 +26,13 @@ from machine import describe_machine
 from spikebert_table import Row, table
 
 from spikewright.cli import main as spikewright_main
-from spikewright.cli.progress import hush_libraries, say
+from spikewright.cli.output.progress import hush_libraries, say
 from spikewright.errors import InputError, SpikewrightError
-from spikewright.files import whole_file
 from spikewright.plots.variants import variants
 from spikewright.plots.write import write_picture
-from spikewright.train.config import load_config
-from spikewright.train.data import read_split
+from spikewright.train.settings.config import load_config
+from spikewright.train.texts.data import read_split
+from spikewright.whole_files import whole_file
 
 GRIDS = ("tasks", "losses", "steps", "depth", "beta")
 PARTS = ("chip", *GRIDS)

@@ -25,15 +25,15 @@ from machine import describe_machine
 from spikebert_table import Row, document, table
 
 import spikewright.train
-from spikewright.cli.progress import hush_libraries, say
+from spikewright.cli.output.progress import hush_libraries, say
 from spikewright.errors import InputError, SpikewrightError
-from spikewright.files import write_json
-from spikewright.train.load import read_json
-from spikewright.train.run_card import CARD, begin_card
-from spikewright.train.spikebert_rates import mean_rate
-from spikewright.train.spikebert_run import train_spikebert
-from spikewright.train.stage_config import SpikeBertRun
-from spikewright.train.stage_load import load_run
+from spikewright.train.folders.checkpoint import read_json
+from spikewright.train.settings.spikebert import SpikeBertRun
+from spikewright.train.settings.spikebert_read import load_run
+from spikewright.train.spikebert.rates import mean_rate
+from spikewright.train.stages.card import CARD, begin_card
+from spikewright.train.stages.run import train_spikebert
+from spikewright.whole_files import write_json
 
 CONFIGS = Path(spikewright.train.__file__).parent / "configs"
 UNFINISHED = 3

@@ -23,14 +23,14 @@ from machine import describe_machine, seconds_of
 from spikingjelly.activation_based import functional, neuron, surrogate
 from torch import nn
 
-from spikewright.train import student_layers as students
-from spikewright.train.compiled import compile_neurons
-from spikewright.train.neuron import run_leaky
-from spikewright.train.spikebert import SpikeBertForSequenceClassification
-from spikewright.train.spikebert_config import SpikeBertConfig
-from spikewright.train.spikebert_neuron import SpikingNeuron
+from spikewright.train.chip import layers as students
+from spikewright.train.chip.config import ChipStudentConfig
+from spikewright.train.neurons.compiled import compile_neurons
+from spikewright.train.neurons.leaky import run_leaky
+from spikewright.train.spikebert.config import SpikeBertConfig
+from spikewright.train.spikebert.model import SpikeBertForSequenceClassification
+from spikewright.train.spikebert.neuron import SpikingNeuron
 from spikewright.train.student import ChipStudent
-from spikewright.train.student_config import ChipStudentConfig
 
 Step = Callable[[], None]
 Student = ChipStudent | SpikeBertForSequenceClassification

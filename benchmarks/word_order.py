@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from spikewright.train.load import shipped_student
-from spikewright.train.trained import load_trained
-from spikewright.train.word_order import word_order
+from spikewright.train.answers.trained import load_trained
+from spikewright.train.answers.word_order import word_order
+from spikewright.train.student import shipped_student
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from spikewright.errors import GraphError
 from spikewright.export.passes.align import align_weights
 from spikewright.export.passes.balance import balance_delays
 from spikewright.export.passes.discretize import discretize
@@ -16,6 +17,8 @@ from spikewright.export.passes.relay import relay_long_delays
 from spikewright.export.passes.rounding import DEFAULT, Quantization
 from spikewright.export.passes.soft_reset import merge_soft_resets
 from spikewright.graph import Graph, Stage
+from spikewright.hardware_profiles.placement.fit import place_or_refuse
+from spikewright.hardware_profiles.profiles.profile import HardwareProfile
 
 Pass = Callable[[Graph], Graph]
 
@@ -38,6 +41,7 @@ class Lowering:
 
 def lower(
     graph: Graph,
+    profile: HardwareProfile | None = None,
     *,
     dt_s: float,
     to: Stage = Stage.QUANTIZED,
@@ -48,6 +52,7 @@ def lower(
 
     Args:
         graph: what `read_nir` returned; CONTINUOUS.
+        profile: of the chip that the integers must fit; without one, fit is not asked.
         dt_s: length of one time step, in seconds.
         to: TIMED for float arithmetic, QUANTIZED for Loihi's integers; DISCRETE is
             what the reference executor runs as the judge of both.
@@ -56,8 +61,12 @@ def lower(
         after_pass: called with each pass's name and result, to dump or to verify.
 
     Raises:
-        GraphError: a pass cannot express a node; says which, and the cure.
+        GraphError: a pass cannot express a node; says which, and the cure. Or a
+            profile is given, and `to` is not QUANTIZED: only integers are placed.
+        ProfileError: the limits of the profile's chip are not known.
+        LimitsExceededError: the integers break limits of the chip.
     """
+    _check_target(profile, to)
     passes: tuple[tuple[str, Stage, Pass], ...] = (
         ("discretize", Stage.DISCRETE, partial(discretize, dt_s=dt_s)),
         ("merge_soft_resets", Stage.DISCRETE, merge_soft_resets),
@@ -74,7 +83,17 @@ def lower(
             graph = run(graph)
             log.append(PassRecord(name, time.perf_counter() - start))
             after_pass(name, graph)
+    if profile is not None:
+        place_or_refuse(graph, profile)
     return Lowering(graph, tuple(log))
+
+
+def _check_target(profile: HardwareProfile | None, to: Stage) -> None:
+    if profile is not None and to is not Stage.QUANTIZED:
+        raise GraphError(
+            f"lower to {to.name} for {profile.name}: only integers can be placed on a "
+            "chip; lower to QUANTIZED, or without a profile"
+        )
 
 
 def _quantize(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from spikewright.counts import OperationCount
 from spikewright.errors import BackendMissingError, InputError
 from spikewright.hardware_profiles.prices.baselines import (
     Baseline,
@@ -57,6 +58,22 @@ def teacher_work(
         shape = find_teacher(str(teacher), labels=labels)
         work = count_teacher_sentences(shape, texts, FP32 if form is None else form)
     return work if gamma is None else sparse_work(work, gamma)
+
+
+def teacher_counts(
+    teacher: str | Path, *, tokens: int, form: TeacherFormat | None = None
+) -> Mapping[str, OperationCount]:
+    """Count one text of `tokens` tokens, by part of the teacher.
+
+    Args:
+        teacher: as for `teacher_work`.
+        tokens: of the text, not padded.
+        form: as for `teacher_work`.
+
+    Raises:
+        InputError, BackendMissingError: as `teacher_work`.
+    """
+    return teacher_work(teacher, tokens, form=form).counts
 
 
 def teacher_baselines(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from spikewright.errors import InputError
+from spikewright.files import read_arrays
 from spikewright.graph import Graph, Stage
 from spikewright.nodes import Shape
 from spikewright.trace import Spikes
@@ -19,6 +21,19 @@ Signals: TypeAlias = dict[str, npt.NDArray[Any]]
 """by Input: (samples, steps, *input shape)"""
 Inputs: TypeAlias = npt.ArrayLike | Mapping[str, npt.ArrayLike]
 """an array for the only Input, or an array for each"""
+
+
+def load_spikes(path: str | Path) -> Inputs:
+    """Read what to give to `run`: a .npy, or a .npz with an array for each Input.
+
+    The one array of a .npz may also be called `inputs`. That the arrays fit a graph is
+    checked when they are run.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds pickled objects.
+    """
+    arrays = read_arrays(path)
+    return arrays["inputs"] if set(arrays) == {"inputs"} else arrays
 
 
 def check_inputs(graph: Graph, inputs: Inputs) -> Signals:

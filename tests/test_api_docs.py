@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+import spikewright as sw
 from spikewright.homes import HOMES
 
 ROOT = Path(__file__).parents[1]
@@ -107,3 +110,24 @@ def test_a_long_signature_is_broken_and_still_python() -> None:
 def test_a_name_that_is_not_there_is_refused() -> None:
     with pytest.raises(LookupError, match=r"spikewright.graph does not define Graf"):
         MAKE._find("spikewright.graph", "Graf")
+
+
+def test_the_example_of_the_package_runs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    decimal_graph: Callable[[int], sw.Graph],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sw.write_nir(decimal_graph(0), "student.nir")
+    spikes = np.random.default_rng(0).random((2, 5, 6)) < 0.5
+    np.savez("spikes.npz", inputs=spikes)
+    lines = (sw.__doc__ or "").splitlines()
+    code = "\n".join(line[4:] for line in lines if line.startswith("    "))
+    # Lava's start takes seconds, and has tests of its own.
+    exec(code.replace('"lava"', '"integer"'))  # noqa: S102 - our own docstring
+    table, full = capsys.readouterr().out.split("Student, operations", maxsplit=1)
+    # 11 173 822 464 MACs x 4.6 pJ
+    assert "| total |" in table and "| 51.4 mJ |" in table
+    assert "student / teacher = " in table
+    assert "fits, 1 core, 1 chip" in full

@@ -91,16 +91,17 @@ def test_every_room_is_walked_through() -> None:
     assert {where for where, *_ in _table("Inside the rooms")} - {""} == set(LADDER)
 
 
-@pytest.mark.parametrize("room", RULES.WITH_ROOMS)
-def test_every_room_inside_a_room_is_told(room: str) -> None:
+@pytest.mark.parametrize("folder", RULES.WITH_ROOMS)
+def test_every_room_inside_a_room_is_told(folder: str) -> None:
     told: set[str] = set()
+    room = Path(folder).name
     here = ""
     for where, names, _ in _table("Inside the rooms"):
         here = where or here
         if here == room:
             told |= set(re.findall(r"`([^`]+)/`", names))
     inside = {
-        str(path.parent.relative_to(ROOT / room))
-        for path in (ROOT / room).rglob("*/__init__.py")
+        str(path.parent.relative_to(ROOT / folder))
+        for path in (ROOT / folder).rglob("*/__init__.py")
     }
     assert set() < inside <= told

@@ -10,13 +10,13 @@ from transformers import (
     PreTrainedModel,
 )
 
-from spikewright.train.spikebert import (
+from spikewright.train.chip.config import ChipStudentConfig
+from spikewright.train.chip.model import ChipStudent
+from spikewright.train.spikebert.config import SpikeBertConfig
+from spikewright.train.spikebert.model import (
     SpikeBertForSequenceClassification,
     SpikeBertModel,
 )
-from spikewright.train.spikebert_config import SpikeBertConfig
-from spikewright.train.student import ChipStudent
-from spikewright.train.student_config import ChipStudentConfig
 
 CLASSIFIERS: tuple[tuple[type[PretrainedConfig], type[PreTrainedModel]], ...] = (
     (ChipStudentConfig, ChipStudent),

@@ -17,10 +17,10 @@ from transformers import pipeline
 import spikewright as sw
 from spikewright.cli import main
 from spikewright.train.auto import register_auto_classes
-from spikewright.train.config import load_config
-from spikewright.train.fresh_bert import make_fresh_bert
-from spikewright.train.pipeline import train_run
-from spikewright.train.stage_config import TeacherTable
+from spikewright.train.distill.pipeline import train_run
+from spikewright.train.settings.config import load_config
+from spikewright.train.settings.spikebert import TeacherTable
+from spikewright.train.teachers.fresh_bert import make_fresh_bert
 
 torch.set_num_threads(1)
 good, bad = ["fine", "lovely", "warm", "bright"], ["dull", "sour", "cold", "grim"]

@@ -11,6 +11,12 @@ from spikewright.hardware_profiles.prices.energy import EnergyReport, estimate_e
 from spikewright.hardware_profiles.profiles.constant import Evidence, weakest
 from spikewright.hardware_profiles.profiles.profile import HardwareProfile, load_profile
 from spikewright.hardware_profiles.teachers.operations import TeacherWork
+from spikewright.hardware_profiles.text.layout import (
+    Columns,
+    amount,
+    joules,
+    markdown_table,
+)
 
 ELSEWHERE = (("cmos45", "fp32"), ("cmos45", "int8"))
 """where the teacher is priced if a profile has no price for a MAC"""
@@ -49,6 +55,27 @@ class Comparison:
         """Whether the teacher is priced on another profile than the student."""
         return self.student.profile != self.teacher.profile
 
+    @property
+    def verdict(self) -> str:
+        """The ratio with its evidence, or why there is none; never one alone."""
+        if self.unknown:
+            return f"no ratio: no price for {', '.join(self.unknown)}"
+        if self.ratio is None:
+            return "no ratio: the teacher's energy is 0"
+        bound = "at least " if self.student.is_lower_bound else ""
+        return f"student / teacher = {bound}{self.ratio:.4g}, evidence: {self.evidence}"
+
+    def to_markdown(self) -> str:
+        """Write a table of all operations, then the verdict and what has no price."""
+        columns = _columns(self.student, self.teacher)
+        lines = [markdown_table(columns), "", self.verdict]
+        for side, report in (("student", self.student), ("teacher", self.teacher)):
+            if report.left_out:
+                lines.append(f"- {side}, left out: {', '.join(report.left_out)}")
+            if report.unpriced:
+                lines.append(f"- {side}, no price: {', '.join(report.unpriced)}")
+        return "\n".join(lines)
+
 
 @dataclass(frozen=True)
 class ColumnA:
@@ -59,7 +86,19 @@ class ColumnA:
     comparisons: tuple[Comparison, ...]
 
 
-def compare(
+def compare(student: EnergyReport, teacher: EnergyReport) -> Comparison:
+    """Set the energy of a student's sample against that of a teacher's sentence.
+
+    Raises:
+        InputError: a side has no operation that was counted.
+    """
+    for side, report in (("student", student), ("teacher", teacher)):
+        if not report.lines and not report.unpriced:
+            raise InputError(f"compare: no operation of the {side} was counted")
+    return Comparison(student, teacher)
+
+
+def column_a(
     counts: Mapping[str, OperationCount],
     teacher: TeacherWork,
     profiles: Sequence[HardwareProfile],
@@ -110,3 +149,17 @@ def _price(
     return estimate_energy(
         teacher.counts, profile, arithmetic=arithmetic, samples=teacher.sentences
     )
+
+
+def _columns(student: EnergyReport, teacher: EnergyReport) -> Columns:
+    sides = (student, teacher)
+    names = dict.fromkeys(line.operation for side in sides for line in side.lines)
+    columns = [("of one sample", *names, "total")]
+    for label, side in zip(("student", "teacher"), sides, strict=True):
+        found = {line.operation: line for line in side.lines}
+        lines = [found.get(name) for name in names]
+        counts = [amount(float(line.amount)) if line else "" for line in lines]
+        energies = [joules(line.energy_j) if line else "" for line in lines]
+        columns.append((f"{label}: operations", *counts, ""))
+        columns.append((f"{label}: {side.label}", *energies, joules(side.total_j)))
+    return columns

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 from spikewright.counts import OperationCount
-from spikewright.errors import InputError
+from spikewright.errors import InputError, ProfileError
 from spikewright.hardware_profiles.prices.terms import Line, is_floor, total_j
 from spikewright.hardware_profiles.profiles.constant import (
     TERMS,
@@ -66,17 +66,24 @@ def estimate_energy(
     counts: Mapping[str, OperationCount],
     profile: HardwareProfile,
     *,
-    arithmetic: str,
     samples: int,
+    arithmetic: str | None = None,
 ) -> EnergyReport:
     """Price the operations of `samples` samples: joules = count x joules each.
 
+    Args:
+        counts: by node, of all samples together.
+        profile: to price on.
+        samples: that were counted.
+        arithmetic: of the profile; it need not be said if there is only one.
+
     Raises:
-        ProfileError: the profile does not price this arithmetic.
+        ProfileError: the profile does not price this arithmetic, or has several.
         InputError: `samples` is not positive.
     """
     if samples < 1:
         raise InputError(f"energy of {samples} samples; needs at least one")
+    arithmetic = arithmetic or _only_arithmetic(profile)
     costs = profile.costs(arithmetic)
     lines = {
         name: arithmetic_lines(each, profile, arithmetic, samples=samples)
@@ -93,6 +100,15 @@ def estimate_energy(
         {each: costs[each] for each in happened if each in costs},
         {each: n for each, n in happened.items() if each not in costs},
     )
+
+
+def _only_arithmetic(profile: HardwareProfile) -> str:
+    if len(profile.arithmetics) != 1:
+        raise ProfileError(
+            f"{profile.name}: prices {', '.join(profile.arithmetics) or 'none'}; say "
+            "which arithmetic, one of a profile that has some"
+        )
+    return next(iter(profile.arithmetics))
 
 
 def arithmetic_lines(

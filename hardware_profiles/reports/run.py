@@ -9,7 +9,7 @@ from spikewright.errors import InputError
 from spikewright.hardware_profiles.prices.accounting import StandardAccounting
 from spikewright.hardware_profiles.prices.baselines import AS_IS, Baseline, Reuse
 from spikewright.hardware_profiles.prices.breakdown import Breakdown, By, break_down
-from spikewright.hardware_profiles.prices.comparison import ColumnA, compare
+from spikewright.hardware_profiles.prices.comparison import ColumnA, column_a
 from spikewright.hardware_profiles.prices.full_comparison import (
     DRAW,
     CountedRun,
@@ -160,7 +160,7 @@ def _column_a(
     counted: CountedRun, teacher: TeacherWork, profile: HardwareProfile
 ) -> ColumnA:
     run = counted.counts(profile.name)
-    return compare(run.totals(), teacher, [profile], samples=run.samples)
+    return column_a(run.totals(), teacher, [profile], samples=run.samples)
 
 
 def _preset(counted: CountedRun, teacher: TeacherWork, preset: Preset) -> PresetFigure:

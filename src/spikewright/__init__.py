@@ -1,10 +1,21 @@
 """Spikewright: from a trained spiking model to an energy report.
 
-    graph = sw.lower(sw.read_nir("student.nir"), dt_s=1e-4).graph
-    trace = sw.run(graph, spikes, backend="lava")
-    teacher = sw.teacher_baselines("bert-base", 128, steps=trace.steps)
-    wanted = sw.Wanted([sw.load_profile("cmos45"), sw.load_profile("loihi1")])
-    print(sw.report_traces(graph, [(trace, None)], teacher, wanted).to_table())
+    profile, bert = sw.load_profile("loihi1"), "bert-base-uncased"
+    graph = sw.lower(sw.read_nir("student.nir"), profile, dt_s=1e-4).graph
+    trace = sw.run(graph, sw.load_spikes("spikes.npz"), backend="lava")
+
+    counts, cmos45 = sw.count_operations(graph, trace), sw.load_profile("cmos45")
+    fp32 = {"profile": cmos45, "arithmetic": "fp32"}
+    student = sw.estimate_energy(counts, samples=trace.samples, **fp32)
+    macs = sw.teacher_counts(bert, tokens=128)
+    teacher = sw.estimate_energy(macs, samples=1, **fp32)
+    print(sw.compare(student, teacher).to_markdown())
+
+or all that is known, memory and break-even and doubts included:
+
+    wanted = sw.Wanted([cmos45, profile])
+    baselines = sw.teacher_baselines(bert, 128, steps=trace.steps)
+    print(sw.report_traces(graph, [(trace, None)], baselines, wanted).to_table())
 
 Names are loaded when they are first used: `import spikewright` itself costs nothing.
 What needs torch is not here but in `spikewright.train`, and for snnTorch modules in
@@ -82,6 +93,7 @@ if TYPE_CHECKING:
     )
     from spikewright.export.passes.rounding import Quantization as Quantization
     from spikewright.export.teacher_work import teacher_baselines as teacher_baselines
+    from spikewright.export.teacher_work import teacher_counts as teacher_counts
     from spikewright.export.teacher_work import teacher_work as teacher_work
     from spikewright.files import read_graph as read_graph
     from spikewright.files import read_trace as read_trace
@@ -130,6 +142,7 @@ if TYPE_CHECKING:
     from spikewright.hardware_profiles.prices.break_even import rate_line as rate_line
     from spikewright.hardware_profiles.prices.comparison import ColumnA as ColumnA
     from spikewright.hardware_profiles.prices.comparison import Comparison as Comparison
+    from spikewright.hardware_profiles.prices.comparison import column_a as column_a
     from spikewright.hardware_profiles.prices.comparison import compare as compare
     from spikewright.hardware_profiles.prices.energy import EnergyReport as EnergyReport
     from spikewright.hardware_profiles.prices.energy import (
@@ -246,6 +259,7 @@ if TYPE_CHECKING:
     from spikewright.run_counts import join_counts as join_counts
     from spikewright.simulate.compare import compare_traces as compare_traces
     from spikewright.simulate.compare import spike_agreement as spike_agreement
+    from spikewright.simulate.inputs import load_spikes as load_spikes
     from spikewright.simulate.integer import Batching as Batching
     from spikewright.simulate.lava_backend.job import LavaOptions as LavaOptions
     from spikewright.simulate.ranges import measure_ranges as measure_ranges

@@ -77,6 +77,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "export.passes.rounding": ("Quantization",),
     "export.teacher_work": (
         "teacher_baselines",
+        "teacher_counts",
         "teacher_work",
     ),
     "files": (
@@ -125,6 +126,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "hardware_profiles.prices.comparison": (
         "ColumnA",
         "Comparison",
+        "column_a",
         "compare",
     ),
     "hardware_profiles.prices.energy": (
@@ -203,6 +205,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "spike_agreement",
     ),
     "simulate.integer": ("Batching",),
+    "simulate.inputs": ("load_spikes",),
     "simulate.lava_backend.job": ("LavaOptions",),
     "simulate.ranges": ("measure_ranges",),
     "simulate.run": (

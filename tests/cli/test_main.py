@@ -158,7 +158,7 @@ def test_our_own_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(args: object) -> int:
         raise KeyError("bug")
 
-    monkeypatch.setattr("spikewright.cli.profile.run_profile", fail)
+    monkeypatch.setattr("spikewright.cli.verbs.profile.run_profile", fail)
     with pytest.raises(KeyError, match="bug"):
         cli.main(["profile"])
 
@@ -177,7 +177,7 @@ def test_what_the_user_can_mend_is_one_line(
     def fail(args: object) -> int:
         raise error
 
-    monkeypatch.setattr("spikewright.cli.profile.run_profile", fail)
+    monkeypatch.setattr("spikewright.cli.verbs.profile.run_profile", fail)
     done = run("profile")
     assert (done.status, done.out) == (status, "")
     assert done.err.startswith(line)

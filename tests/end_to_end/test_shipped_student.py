@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from spikewright.cli.export import export_student
+from spikewright.cli.student import export_student
 from spikewright.export.deployment.folder import Deployment, read_deployment
 from spikewright.export.deployment.texts import EncodedTexts, encode_texts, logits_of
 from spikewright.export.lower import lower
@@ -16,8 +16,8 @@ from spikewright.graph import Graph, Stage
 from spikewright.simulate.compare import compare_traces
 from spikewright.simulate.lava_backend.job import LavaOptions
 from spikewright.simulate.run import run
-from spikewright.train.answer import float_logits
-from spikewright.train.load import load_student, shipped_student
+from spikewright.train.answers.logits import float_logits
+from spikewright.train.student import load_student, shipped_student
 
 DT_S = 1e-4
 # Ours, not from any data set; at most 9 tokens each.

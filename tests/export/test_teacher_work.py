@@ -9,7 +9,7 @@ import pytest
 
 from spikewright.errors import BackendMissingError, InputError
 from spikewright.export import teacher_work as door
-from spikewright.export.teacher_work import teacher_work
+from spikewright.export.teacher_work import teacher_counts, teacher_work
 from spikewright.hardware_profiles.teachers.operations import (
     FP32,
     INT8,
@@ -108,3 +108,9 @@ def test_an_onnx_file_needs_onnx(monkeypatch):
 def test_refuses_lengths_that_are_none(lengths, message):
     with pytest.raises(InputError, match=message):
         teacher_work("bert-tiny", lengths)
+
+
+def test_the_counts_of_one_text_are_those_of_its_work():
+    found = teacher_counts("bert-tiny", tokens=21, form=INT8)
+    assert found == teacher_work("bert-tiny", 21, form=INT8).counts
+    assert found != teacher_counts("bert-tiny", tokens=22, form=INT8)

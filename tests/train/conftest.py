@@ -22,14 +22,14 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from spikewright.train.config import TrainConfig, load_config
-from spikewright.train.norm import FoldableNorm
-from spikewright.train.pipeline import train_run
-from spikewright.train.spikebert_run import train_spikebert
-from spikewright.train.stage_config import SpikeBertRun
-from spikewright.train.stage_load import load_run
+from spikewright.train.chip.config import ChipStudentConfig
+from spikewright.train.distill.pipeline import train_run
+from spikewright.train.neurons.norm import FoldableNorm
+from spikewright.train.settings.config import TrainConfig, load_config
+from spikewright.train.settings.spikebert import SpikeBertRun
+from spikewright.train.settings.spikebert_read import load_run
+from spikewright.train.stages.run import train_spikebert
 from spikewright.train.student import ChipStudent
-from spikewright.train.student_config import ChipStudentConfig
 
 MakeStudent = Callable[..., ChipStudent]
 

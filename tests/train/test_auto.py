@@ -24,17 +24,16 @@ from transformers import (
 )
 
 from spikewright.errors import InputError
-from spikewright.train.answer import float_logits
+from spikewright.train.answers.logits import float_logits
 from spikewright.train.auto import register_auto_classes
-from spikewright.train.auto_tokenizer import save_tokenizer
-from spikewright.train.load import load_student, shipped_student
-from spikewright.train.spikebert import (
+from spikewright.train.chip.config import ChipStudentConfig
+from spikewright.train.hub.tokenizer import save_tokenizer
+from spikewright.train.spikebert.config import SpikeBertConfig
+from spikewright.train.spikebert.model import (
     SpikeBertForSequenceClassification,
     SpikeBertModel,
 )
-from spikewright.train.spikebert_config import SpikeBertConfig
-from spikewright.train.student import ChipStudent
-from spikewright.train.student_config import ChipStudentConfig
+from spikewright.train.student import ChipStudent, load_student, shipped_student
 
 MakeStudent = Callable[..., ChipStudent]
 WORDS = ("the", "soup", "was", "fine", "dull", "and", "very", "cold")
@@ -121,7 +120,7 @@ def test_to_register_again_does_no_harm(chip: Path) -> None:
 def test_no_import_registers() -> None:
     """Calls of `register` stand in one function of the whole folder."""
     owners, calls = set(), 0
-    for path in Path(__file__).parents[2].glob("train/*.py"):
+    for path in Path(__file__).parents[2].glob("train/**/*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         calls += _registrations(tree)
         for node in ast.walk(tree):

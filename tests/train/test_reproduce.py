@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from spikewright.train.config import TrainConfig
-from spikewright.train.stage_config import SpikeBertRun
+from spikewright.train.settings.config import TrainConfig
+from spikewright.train.settings.spikebert import SpikeBertRun
 
 reproduce = import_module("reproduce")  # of the benchmarks
 grid = import_module("spikebert")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from spikewright.errors import ConfigError, InputError
-from spikewright.train.spikebert_run import train_spikebert
-from spikewright.train.stage_config import SpikeBertRun
-from spikewright.train.stage_load import load_run
+from spikewright.train.settings.spikebert import SpikeBertRun
+from spikewright.train.settings.spikebert_read import load_run
+from spikewright.train.stages.run import train_spikebert
 
 grid = import_module("spikebert")  # of the benchmarks
 tables = import_module("spikebert_table")

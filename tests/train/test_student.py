@@ -1,258 +1,151 @@
-"""The deployable student in torch."""
+"""A checkpoint loads whole or is refused in one line."""
 
 from __future__ import annotations
 
-import math
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from torch.nn import functional
+from safetensors.torch import load_file, save_file
 
-from spikewright.errors import ConfigError, InputError
-from spikewright.train.answer import float_logits
-from spikewright.train.config import DistillConfig
-from spikewright.train.distill import distillation_loss
-from spikewright.train.encoder import PackedEncoder
-from spikewright.train.student import ChipStudent
-from spikewright.train.student_config import ChipStudentConfig
-from spikewright.train.student_layers import look_ahead
+from spikewright.errors import InputError
+from spikewright.train.folders.checkpoint import read_json
+from spikewright.train.student import (
+    ChipStudent,
+    encoder_tables,
+    load_student,
+    shipped_student,
+)
 
 MakeStudent = Callable[..., ChipStudent]
 
 
-def _batch(
-    seed: int, lengths: tuple[int, ...], *, width: int = 12, vocabulary: int = 50
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return random ids and mask; what stands in the padding is random, too."""
-    generator = torch.Generator().manual_seed(seed)
-    ids = torch.randint(0, vocabulary, (len(lengths), width), generator=generator)
-    mask = torch.arange(width) < torch.tensor(lengths)[:, None]
-    return ids, mask.long()
+@pytest.fixture
+def saved(make_student: MakeStudent, tmp_path: Path) -> Path:
+    make_student().pack_encoder().save_pretrained(tmp_path)
+    return tmp_path
 
 
-def _logits(
-    student: ChipStudent, ids: torch.Tensor, mask: torch.Tensor
-) -> torch.Tensor:
-    with torch.inference_mode():
-        logits = student(ids, mask).logits
-    assert logits is not None
-    return logits
+def _edit(folder: Path, **values: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
-@pytest.mark.parametrize("blocks", [1, 2])
-def test_populations_have_the_documented_shapes_and_are_spikes(
-    make_student: MakeStudent, blocks: int
+def test_loads_in_evaluation_mode(saved: Path) -> None:
+    student = load_student(saved)
+    assert not student.training
+    assert not any(module.training for module in student.modules())
+
+
+def test_of_a_run_the_last_finished_student_is_loaded(
+    make_student: MakeStudent, tmp_path: Path
 ) -> None:
-    student = make_student(blocks=blocks)
-    ids, mask = _batch(0, (12, 3, 1))
-    logits, populations = student.run(ids, mask.bool())
-    assert logits.shape == (3, 2)
-    # Steps, then the 16 tokens of all samples (the gate: the 3 samples), channels.
-    tokens, gate, hidden = (3, 16, 16), (3, 3, 16), (3, 16, 24)
-    block = [tokens] * 4 + [gate] + [tokens] * 2 + [hidden, tokens]
-    assert [tuple(s.shape) for s in populations] == [tokens, *block * blocks]
-    for spikes in populations:
-        assert set(spikes.unique().tolist()) <= {0.0, 1.0}
+    (tmp_path / "config.json").write_text('{"seed": 0}')  # of the run itself
+    for seed, name in enumerate(("student", "quantized")):
+        make_student(seed, steps=3 + seed).save_pretrained(tmp_path / name)
+    (tmp_path / "student" / "card.json").write_text("{}")
+    assert load_student(tmp_path).config.steps == 3  # quantized is not finished
+    (tmp_path / "quantized" / "card.json").write_text("{}")
+    assert load_student(str(tmp_path)).config.steps == 4
+    assert load_student(tmp_path / "student").config.steps == 3
 
 
-def test_the_rate_is_the_mean_over_populations(make_student: MakeStudent) -> None:
-    student = make_student(dropout=0.0).train()
-    ids, mask = _batch(0, (12, 3))
-    _, populations = student.run(ids, mask.bool())
-    means = [s.double().mean().item() for s in populations]
-    rate = student(ids, mask).rate
-    assert rate is not None
-    assert rate.item() == pytest.approx(sum(means) / len(means))
-    assert 0.02 < rate.item() < 0.98
+def test_a_run_without_a_finished_student_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"seed": 0}')
+    with pytest.raises(InputError, match=r"no model type, .* 'spike.*finish the run"):
+        load_student(tmp_path)
 
 
-def test_logits_are_the_mean_over_steps_and_tokens_of_the_heads(
-    make_student: MakeStudent,
-) -> None:
-    student = make_student(blocks=1)
-    ids, mask = _batch(0, (5,), width=5)
-    logits, populations = student.run(ids, mask.bool())
-    by_hand = torch.zeros(2)
-    for head, spikes in zip(
-        student.heads, (populations[0], populations[-1]), strict=True
-    ):
-        by_hand += head.get_parameter("weight") @ spikes.mean(dim=(0, 1))
-    torch.testing.assert_close(logits[0], by_hand)
-
-
-@pytest.mark.parametrize("ahead", [1, 3])
-@pytest.mark.parametrize("width", [16, 32, 64])
-def test_padding_changes_no_bit_of_the_logits(
-    make_student: MakeStudent, width: int, ahead: int
-) -> None:
-    student = make_student(max_tokens=64, block_window=ahead)
-    ids, mask = _batch(1, (12, 3, 1, 7))
-    torch.manual_seed(width)
-    more = torch.randint(0, 50, (4, width - 12))
-    padded = torch.cat([ids, more], dim=1), functional.pad(mask, (0, width - 12))
-    assert torch.equal(_logits(student, *padded), _logits(student, ids, mask))
-
-
-def test_padding_may_be_wider_than_the_positions(make_student: MakeStudent) -> None:
-    student = make_student(max_tokens=12)
-    ids, mask = _batch(1, (12, 3))
-    padded = functional.pad(ids, (0, 20)), functional.pad(mask, (0, 20))
-    assert torch.equal(_logits(student, *padded), _logits(student, ids, mask))
-
-
-def test_a_sentence_does_not_see_its_neighbors(make_student: MakeStudent) -> None:
-    student = make_student(block_window=2)
-    ids, mask = _batch(2, (12, 3, 7))
-    together = _logits(student, ids, mask)
-    alone = torch.cat(
-        [_logits(student, ids[i : i + 1], mask[i : i + 1]) for i in range(3)]
-    )
-    # Spikes are equal; matrix products of other sizes may round logits apart.
-    torch.testing.assert_close(together, alone, rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("window", [1, 3])
-def test_the_order_of_words_matters(make_student: MakeStudent, window: int) -> None:
-    student = make_student(window=window)
-    ids, mask = _batch(3, (12,))
-    assert not torch.equal(
-        _logits(student, ids.flip(1), mask), _logits(student, ids, mask)
-    )
-
-
-def test_a_word_sees_the_next_words_of_its_window_only(
-    make_student: MakeStudent,
-) -> None:
-    student = make_student(window=3)
-    ids, mask = _batch(3, (12,))
-    other = ids.clone()
-    other[0, 6] = (ids[0, 6] + 1) % 50
-    stem, changed = (student.run(each, mask.bool())[1][0] for each in (ids, other))
-    differs = (stem != changed).any(dim=2).any(dim=0)
-    assert differs.nonzero().flatten().tolist() == [4, 5, 6]
-
-
-def test_tokens_look_ahead_in_their_own_sample_only() -> None:
-    # Two samples, of 3 tokens and of 1, one channel, two steps that differ by 10.
-    s = (
-        torch.tensor([1.0, 2.0, 3.0, 4.0])[None, :, None]
-        + torch.tensor([0.0, 10.0])[:, None, None]
-    )
-    found = look_ahead(s, torch.tensor([0, 0, 0, 1]), 3)
-    assert found[0].tolist() == [[1, 2, 3], [2, 3, 0], [3, 0, 0], [4, 0, 0]]
-    assert found[1].tolist() == [[11, 12, 13], [12, 13, 0], [13, 0, 0], [14, 0, 0]]
-
-
-def test_a_window_may_be_longer_than_all_tokens() -> None:
-    found = look_ahead(torch.ones(1, 2, 1), torch.tensor([0, 0]), 4)
-    assert found.tolist() == [[[1, 1, 0, 0], [1, 0, 0, 0]]]
-
-
-def test_gradient_flows_to_every_parameter(make_student: MakeStudent) -> None:
-    student = make_student(dropout=0.1).train()
-    ids, mask = _batch(4, (12, 3, 1, 7))
-    labels, targets = torch.tensor([0, 1, -100, 1]), torch.randn(4, 2)
-    config = DistillConfig(rate_weight=0.1)
-    distillation_loss(student(ids, mask), labels, targets, config).backward()
-    for name, parameter in student.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-        assert parameter.grad.any(), name
-
-
-def test_the_loss_by_hand() -> None:
-    # MSE of (1, -1) against (0, 0) is 1; the cross entropy of the one labeled row is
-    # log(1 + e**-2); the unlabeled row takes no part in it.
-    class Output:
-        logits = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
-        rate = torch.tensor(0.25)
-
-    config = DistillConfig(logit_weight=2.0, label_weight=3.0, rate_weight=4.0)
-    labels, zeros = torch.tensor([0, -100]), torch.zeros(2, 2)
-    loss = distillation_loss(Output(), labels, zeros, config)  # type: ignore[arg-type]
-    entropy = math.log(1 + math.exp(-2))
-    assert loss.item() == pytest.approx(2 * 1 + 3 * entropy + 4 * 0.25)
-    none = distillation_loss(Output(), labels.fill_(-100), zeros, config)  # type: ignore[arg-type]
-    assert none.item() == pytest.approx(2 * 1 + 4 * 0.25)
-
-
-def test_packing_the_encoder_changes_no_bit_of_the_logits(
-    make_student: MakeStudent,
-) -> None:
-    student = make_student()
-    ids, mask = _batch(5, (12, 3, 1))
-    packed = student.pack_encoder()
-    assert isinstance(packed.encoder, PackedEncoder)
-    assert not packed.training
-    assert torch.equal(_logits(packed, ids, mask), _logits(student, ids, mask))
-    again = packed.pack_encoder()
-    assert torch.equal(_logits(again, ids, mask), _logits(student, ids, mask))
+def test_the_shipped_student_loads() -> None:
+    student = load_student(shipped_student())
+    words, positions = encoder_tables(student)
+    config = student.config
+    assert words.shape == (config.vocab_size, config.channels // 8)
+    assert positions.shape == (config.max_tokens, config.position_channels // 8)
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_saving_and_loading_changes_no_bit(
-    make_student: MakeStudent, tmp_path: Path, packed: bool
-) -> None:
-    student = make_student(beta=0.9, window=2, blocks=1, steps=5)
-    student = student.pack_encoder() if packed else student
-    student.save_pretrained(tmp_path)
-    loaded = ChipStudent.from_pretrained(tmp_path)
-    saved = student.state_dict()
-    assert list(loaded.state_dict()) == list(saved)
-    for name, value in loaded.state_dict().items():
-        assert torch.equal(value, saved[name]), name
-    assert float(loaded.stem.neuron.beta) == float(student.stem.neuron.beta)
-    assert loaded.config.id2label == {0: "bad", 1: "good"}
-    ids, mask = _batch(6, (12, 3, 1))
-    assert torch.equal(_logits(loaded.eval(), ids, mask), _logits(student, ids, mask))
-
-
-def test_float_logits_are_in_the_order_of_the_sentences(
-    make_student: MakeStudent,
-) -> None:
+def test_encoder_tables_are_the_bits(make_student: MakeStudent, packed: bool) -> None:
     student = make_student()
-    ids, mask = _batch(7, (12, 3, 1, 7, 5))
-    rows = [row[: keep.sum()].tolist() for row, keep in zip(ids, mask, strict=True)]
-    expected = _logits(student, ids, mask).double()
-    answered = torch.from_numpy(float_logits(student, rows, batch_size=2))
-    torch.testing.assert_close(answered, expected, rtol=0, atol=1e-6)
+    words, positions = encoder_tables(student.pack_encoder() if packed else student)
+    bits = student.encoder(torch.arange(12), torch.arange(12)).detach().numpy()
+    np.testing.assert_array_equal(np.unpackbits(words, axis=1)[:12], bits[:, :16])
+    np.testing.assert_array_equal(np.unpackbits(positions, axis=1), bits[:, 16:])
 
 
-def test_float_logits_of_no_sentence_are_no_logits(make_student: MakeStudent) -> None:
-    assert float_logits(make_student(), []).shape == (0, 2)
+def test_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none/config.json: no such file"):
+        load_student(tmp_path / "none")
 
 
-def test_refuses_a_sentence_without_a_token(make_student: MakeStudent) -> None:
-    with pytest.raises(InputError, match="each with a token"):
-        float_logits(make_student(), [[1, 2], []])
-    ids, mask = _batch(0, (3, 0))
-    with pytest.raises(InputError, match="a sentence holds no token"):
-        make_student()(ids, mask)
+def test_refuses_another_model(saved: Path) -> None:
+    _edit(saved, model_type="bert")
+    with pytest.raises(InputError, match=r"model type 'bert', can export 'spike"):
+        load_student(saved)
 
 
-def test_refuses_a_sentence_longer_than_its_positions(
-    make_student: MakeStudent,
-) -> None:
-    with pytest.raises(InputError, match=r"of 13 tokens; .* for 1 to 12; cut"):
-        float_logits(make_student(), [[1] * 13])
+@pytest.mark.parametrize("text", ["{", "[]", ""])
+def test_refuses_a_config_that_is_no_object(saved: Path, text: str) -> None:
+    (saved / "config.json").write_text(text)
+    with pytest.raises(InputError, match=r"(not readable|expected a) JSON"):
+        load_student(saved)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("channels", 12, "channels: must be a multiple of 8, 8 or more, got 12"),
-        ("channels", 0, "channels: must be a multiple of 8, 8 or more, got 0"),
-        ("position_channels", 9, "position_channels: must be a multiple of 8"),
-        ("steps", 0, "steps: must be a multiple of 1, 1 or more, got 0"),
-        ("window", "3", "window: must be a multiple of 1"),
-        ("beta", 1.0, "beta: must be 0 or more and below 1, got 1.0"),
-        ("beta", -0.1, "beta: must be 0 or more"),
+        ("channels", 12, "channels: must be a multiple of 8"),
+        ("channels", "many", "channels: must be a multiple of 8"),
+        ("beta", 1.5, "beta: must be 0 or more and below 1"),
+        ("beta", "half", "beta: must be 0 or more and below 1"),
+        ("hidden", 32, r"does not fit|cannot be loaded"),
+        ("blocks", 3, r"does not fit config.json: .*missing_keys.*blocks.2"),
+        ("blocks", 1, r"does not fit config.json: .*unexpected_keys.*blocks.1"),
     ],
 )
-def test_refuses_sizes_that_no_student_has(
-    name: str, value: object, message: str
+def test_refuses_a_config_that_does_not_fit(
+    saved: Path, name: str, value: object, message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=message):
-        ChipStudentConfig(**{name: value})
+    _edit(saved, **{name: value})
+    with pytest.raises(InputError, match=message):
+        load_student(saved)
+
+
+def test_refuses_a_missing_file_of_weights(saved: Path) -> None:
+    (saved / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load_student(saved)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 200])
+def test_refuses_corrupt_weights(saved: Path, keep: int) -> None:
+    path = saved / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load_student(saved)
+
+
+def test_refuses_a_missing_weight_by_name(saved: Path) -> None:
+    weights = load_file(saved / "model.safetensors")
+    del weights["blocks.0.mixed.skip"]
+    save_file(weights, saved / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match=r"missing_keys.*blocks.0.mixed.skip"):
+        load_student(saved)
+
+
+def test_refuses_a_weight_left_over_by_name(saved: Path) -> None:
+    weights = load_file(saved / "model.safetensors")
+    weights["blocks.0.extra"] = torch.ones(3)
+    save_file(weights, saved / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match=r"unexpected_keys.*blocks.0.extra"):
+        load_student(saved)
+
+
+def test_read_json_refuses_what_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r"a.json: not readable JSON"):
+        read_json(tmp_path / "a.json")

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import importlib.metadata
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, RawDescriptionHelpFormatter, _SubParsersAction
+from collections.abc import Iterator
+from typing import TypeAlias
 
 from spikewright.cli.argument_parser import Parser
-from spikewright.cli.card_arguments import add_card
-from spikewright.cli.check_arguments import add_check
-from spikewright.cli.completion_arguments import add_completion
-from spikewright.cli.convert_arguments import add_convert
-from spikewright.cli.demo_arguments import add_demo, add_doctor
+from spikewright.cli.arguments.card import add_card
+from spikewright.cli.arguments.check import add_check
+from spikewright.cli.arguments.completion import add_completion
+from spikewright.cli.arguments.convert import add_convert
+from spikewright.cli.arguments.demo import add_demo, add_doctor
+from spikewright.cli.arguments.export import add_export
+from spikewright.cli.arguments.lower import add_lower
+from spikewright.cli.arguments.plot import add_plot
+from spikewright.cli.arguments.profile import add_profile
+from spikewright.cli.arguments.report import add_report
+from spikewright.cli.arguments.run import add_run
+from spikewright.cli.arguments.simulate import add_simulate
+from spikewright.cli.arguments.train import add_train
 from spikewright.cli.examples import epilog
-from spikewright.cli.export_arguments import add_export
-from spikewright.cli.lower_arguments import add_lower
-from spikewright.cli.plot_arguments import add_plot
-from spikewright.cli.profile_arguments import add_profile
-from spikewright.cli.report_arguments import add_report
-from spikewright.cli.run_arguments import add_run
-from spikewright.cli.simulate_arguments import add_simulate
-from spikewright.cli.train_arguments import add_train
 
+Verbs: TypeAlias = "_SubParsersAction[ArgumentParser]"
 _STATUSES = """\
 exit status:
   0  done
@@ -33,18 +36,6 @@ exit status:
 Results go to stdout, progress and errors to stderr. `spikewright VERB --help` has
 examples of each verb.
 """
-VERBS = (
-    *(add_demo, add_run, add_train, add_export, add_check, add_lower, add_simulate),
-    *(
-        add_report,
-        add_plot,
-        add_profile,
-        add_convert,
-        add_card,
-        add_doctor,
-        add_completion,
-    ),
-)
 
 
 def build_parser() -> ArgumentParser:
@@ -59,8 +50,7 @@ def build_parser() -> ArgumentParser:
     version = importlib.metadata.version("spikewright")
     parser.add_argument("--version", action="version", version=version)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for add in VERBS:
-        verb = add(verbs)
+    for verb in _verbs(verbs, parser):
         verb.add_argument(
             "--traceback", action="store_true", help="show where it failed"
         )
@@ -71,3 +61,21 @@ def build_parser() -> ArgumentParser:
         verb, says = verbs.choices[each.dest], each.help or ""
         verb.description = verb.description or f"{says[:1].upper()}{says[1:]}."
     return parser
+
+
+def _verbs(verbs: Verbs, parser: ArgumentParser) -> Iterator[ArgumentParser]:
+    """Add all verbs, in the order of the help; two of them read others' options."""
+    yield add_demo(verbs)
+    yield add_run(verbs, parser=parser)
+    yield add_train(verbs)
+    yield add_export(verbs)
+    yield add_check(verbs)
+    yield add_lower(verbs)
+    yield add_simulate(verbs)
+    yield add_report(verbs)
+    yield add_plot(verbs)
+    yield add_profile(verbs)
+    yield add_convert(verbs)
+    yield add_card(verbs)
+    yield add_doctor(verbs)
+    yield add_completion(verbs, parser=parser)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from spikewright import nodes as n
-from spikewright.cli.convert import run_convert
+from spikewright.cli.verbs.convert import run_convert
 from spikewright.errors import GraphError, InputError
 from spikewright.export.lower import lower
 from spikewright.export.netx.io import (

@@ -16,7 +16,7 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 from onnxruntime import quantization  # noqa: E402
 
-from spikewright.cli.convert import run_convert  # noqa: E402
+from spikewright.cli.verbs.convert import run_convert  # noqa: E402
 from spikewright.counts import OperationCount  # noqa: E402
 from spikewright.errors import InputError  # noqa: E402
 from spikewright.export.onnx import export as onnx_export  # noqa: E402

@@ -3,8 +3,9 @@
 import pytest
 
 from spikewright.counts import OperationCount
-from spikewright.errors import InputError
-from spikewright.hardware_profiles.prices.comparison import compare
+from spikewright.errors import InputError, ProfileError
+from spikewright.hardware_profiles.prices.comparison import column_a, compare
+from spikewright.hardware_profiles.prices.energy import estimate_energy
 from spikewright.hardware_profiles.profiles.profile import load_profile
 from spikewright.hardware_profiles.teachers.operations import (
     SHAPES,
@@ -25,7 +26,7 @@ TEACHER = count_teacher_sentences(SHAPES["minilm-l6"], [21])
 @pytest.fixture(scope="module")
 def column():
     profiles = [load_profile("cmos45"), load_profile("loihi1")]
-    return compare(COUNTS, TEACHER, profiles, samples=10)
+    return column_a(COUNTS, TEACHER, profiles, samples=10)
 
 
 def comparison(column, student, teacher):
@@ -78,16 +79,61 @@ def test_ratio_has_the_evidence_of_its_weakest_constant(column):
 
 def test_an_unknown_price_disables_the_ratio():
     graded = {**COUNTS, "head_synapses": OperationCount(graded_synops=300)}
-    column = compare(graded, TEACHER, [load_profile("loihi1")], samples=10)
+    column = column_a(graded, TEACHER, [load_profile("loihi1")], samples=10)
     assert [each.ratio for each in column.comparisons] == [None, None]
     assert column.comparisons[0].unknown == ("graded_synops",)
 
 
 def test_refuses_to_compare_without_a_profile():
     with pytest.raises(InputError, match="without any profile"):
-        compare(COUNTS, TEACHER, [], samples=1)
+        column_a(COUNTS, TEACHER, [], samples=1)
 
 
 def test_refuses_to_compare_nothing():
     with pytest.raises(InputError, match="without any counted operations"):
-        compare({}, TEACHER, [load_profile("loihi1")], samples=1)
+        column_a({}, TEACHER, [load_profile("loihi1")], samples=1)
+
+
+# --- one against one -----------------------------------------------------------------
+
+
+def one_against_one(counts=COUNTS, on="cmos45", arithmetic="fp32"):
+    cmos45 = load_profile("cmos45")
+    student = estimate_energy(
+        counts, load_profile(on), arithmetic=arithmetic, samples=10
+    )
+    teacher = estimate_energy(TEACHER.counts, cmos45, arithmetic="fp32", samples=1)
+    return compare(student, teacher)
+
+
+def test_one_price_against_one_is_a_table_with_its_evidence():
+    text = one_against_one().to_markdown()
+    # 530 synops of one sample x 0.9 pJ = 477 pJ; 225 M MACs x 4.6 pJ = 1.0356 mJ
+    assert "| synops | 530 | 477 pJ |  |  |" in text
+    assert "| macs |  |  | 225 M | 1.04 mJ |" in text
+    assert "| total |  | 477 pJ |  | 1.04 mJ |" in text
+    # 477e-12 / 1.0356e-3
+    assert "student / teacher = 4.606e-07, evidence: reviewed" in text
+    assert "- student, no price: updates_active, updates_inactive" in text
+
+
+def test_a_ratio_that_cannot_be_says_why():
+    graded = {"head": OperationCount(graded_synops=300)}
+    found = one_against_one(graded, "loihi1", "fixed")
+    assert found.verdict == "no ratio: no price for graded_synops"
+    assert "\n| total |  | 0 |" in found.to_markdown()
+
+
+def test_refuses_a_side_without_operations():
+    with pytest.raises(InputError, match="no operation of the student was counted"):
+        one_against_one({"head": OperationCount()})
+
+
+def test_the_only_arithmetic_of_a_profile_need_not_be_said():
+    found = estimate_energy(COUNTS, load_profile("loihi1"), samples=10)
+    assert found.label == "loihi1 fixed"
+
+
+def test_of_several_arithmetics_one_must_be_said():
+    with pytest.raises(ProfileError, match=r"cmos45: prices fp32, .*say which"):
+        estimate_energy(COUNTS, load_profile("cmos45"), samples=10)

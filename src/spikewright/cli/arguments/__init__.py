@@ -1,0 +1,1 @@
+"""The options of each verb. Light: a verb is imported only when it runs."""

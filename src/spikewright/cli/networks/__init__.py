@@ -1,0 +1,1 @@
+"""What verbs do first: read a network, lower it, take texts."""

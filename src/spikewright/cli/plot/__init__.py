@@ -1,0 +1,1 @@
+"""The pictures of `spikewright plot` and of a report's page, each from its data."""

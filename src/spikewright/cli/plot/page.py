@@ -1,0 +1,114 @@
+"""What a report's page shows of a run itself: seen while its traces are counted."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from spikewright.cli.networks.lowering import LOWERED, read_network
+from spikewright.cli.networks.texts import SENTENCES
+from spikewright.cli.plot.network import quantization_loss
+from spikewright.cli.plot.run import words_of
+from spikewright.cli.plot.sweep import read_labels
+from spikewright.cli.report.runs import Runs
+from spikewright.cli.report.texts import read_texts
+from spikewright.errors import InputError
+from spikewright.graph import Stage
+from spikewright.hardware_profiles.reports.traces import Lengths
+from spikewright.plots.attention import PARTS, attention
+from spikewright.plots.graph_picture import graph_drawing
+from spikewright.plots.picture import Picture
+from spikewright.plots.raster import raster
+from spikewright.plots.rates import Firing, firing, join_firing
+from spikewright.plots.sweep import Floats, sweep
+from spikewright.trace import SpikeTrace
+
+
+@dataclass
+class Onlooker:
+    """Looks at the traces of a run on their way to being counted."""
+
+    args: Namespace
+    runs: Runs
+    show: int
+    """which sample is shown"""
+    seen: int = 0
+    """samples"""
+    fired: list[tuple[dict[str, Firing], int]] = field(default_factory=list)
+    outputs: list[Floats] = field(default_factory=list)
+    shown: list[Picture] = field(default_factory=list)
+    """of the one sample that is shown"""
+
+    def __post_init__(self) -> None:
+        if self.runs.lengths is not None:
+            self._check(len(self.runs.lengths))
+
+    def _check(self, samples: int) -> None:
+        if not 0 <= self.show < samples:
+            raise InputError(
+                f"--show {self.show}: the run has samples 0 to {samples - 1}"
+            )
+
+    def parts(self) -> Iterator[tuple[SpikeTrace, Lengths]]:
+        """Yield the traces; keep what the pictures need of each."""
+        for trace, lengths in self.runs.parts:
+            self.fired.append((firing(trace), trace.samples))
+            if len(trace.outputs) == 1:
+                self.outputs.append(trace.output)
+            place = self.show - self.seen
+            if 0 <= place < trace.samples:
+                self._show(trace, place)
+            self.seen += trace.samples
+            yield trace, lengths
+
+    def _show(self, trace: SpikeTrace, place: int) -> None:
+        """Draw one sample: its spikes, and what a student looks at in its words."""
+        if trace.spikes:
+            drawn = raster(trace, sample=place)
+            self.shown.append(replace(drawn, sample=self.show))
+        texts, deployment = _texts(self.args, trace), self.runs.deployment
+        has_gates = any(name.endswith(tuple(PARTS)) for name in trace.spikes)
+        if texts and deployment is not None and has_gates:
+            words = words_of(deployment, texts[self.show])
+            self.shown.append(attention(trace, words, sample=place))
+
+    def pictures(self) -> list[Picture]:
+        """Return all pictures, once everything was counted.
+
+        Raises:
+            InputError: the sample to show is none of the run.
+        """
+        self._check(self.seen)
+        found: list[Picture] = [graph_drawing(self.runs.graph), *self.shown]
+        if any(part for part, _ in self.fired):
+            found.append(join_firing(self.fired))
+        return [*found, *self._judged(), *self._integers()]
+
+    def _judged(self) -> Iterator[Picture]:
+        """Yield accuracy against time steps, where the texts have labels."""
+        deployment, path = self.runs.deployment, self.args.text
+        if deployment is None or path is None or not self.outputs:
+            return
+        labels = read_labels(path, deployment.card["labels"])
+        if labels is not None:
+            yield sweep(np.concatenate(self.outputs), labels)
+
+    def _integers(self) -> Iterator[Picture]:
+        """Yield what integers cost, where there is a network from before."""
+        graph = self.runs.graph
+        if graph.stage is Stage.QUANTIZED and self.args.file.suffix != LOWERED:
+            network = read_network(self.args.file, default_dt_s=graph.dt_s)
+            yield quantization_loss(network.graph, network.dt_s)
+
+
+def _texts(args: Namespace, trace: SpikeTrace) -> Sequence[str]:
+    """Return the sentences of the whole run; none if it is not one of sentences."""
+    if args.trace is not None:
+        texts = trace.meta.get("texts")
+        return texts if isinstance(texts, list) else ()
+    if args.inputs is not None:
+        return ()
+    return SENTENCES if args.text is None else read_texts(args.text)

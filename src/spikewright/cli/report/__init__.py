@@ -1,0 +1,1 @@
+"""What `spikewright report` counts and prices."""

@@ -1,0 +1,1 @@
+"""The road of `spikewright run`: its steps, and what of them is kept."""

@@ -1,0 +1,164 @@
+"""Where `spikewright run` keeps results: by what they are made of, whole or absent.
+
+FOLDER/.results/STEP-KEY/   what a step made, and `record.json`, written last
+FOLDER/STEP                 a link to the result that belongs to the configuration
+FOLDER/.lock                held by the run that is at work
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spikewright.cli.road.steps import STEPS
+from spikewright.errors import InputError
+from spikewright.files import cannot_write, write_json
+
+RECORD = "record.json"
+_RESULTS = ".results"
+_KEY_DIGITS = 16
+_BLOCK = 2**20
+
+
+def hash_path(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, or of all names and bytes in a folder.
+
+    Raises:
+        InputError: there is no such file, or it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        if not path.is_dir():
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK):
+                    digest.update(block)
+            return digest.hexdigest()
+        for each in sorted(path.rglob("*")):
+            if each.is_file():
+                name = str(each.relative_to(path))
+                digest.update(f"{name}\0{hash_path(each)}\0".encode())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    return digest.hexdigest()
+
+
+def key_of(parts: Mapping[str, Any]) -> str:
+    """Return the key of a result by all that it is made of."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Store:
+    """The results of a road."""
+
+    folder: Path
+
+    @contextmanager
+    def claim(self) -> Iterator[None]:
+        """Make the folder, and hold it against every other run; a killed one lets go.
+
+        Raises:
+            InputError: another run holds it, it cannot be made, or what lies in it
+                would be lost.
+        """
+        self._refuse_others()
+        try:
+            (self.folder / _RESULTS).mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / ".lock").open("w")
+        except OSError as error:
+            raise cannot_write(self.folder, error) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InputError(
+                    f"{self.folder}: another run is at work here; wait for it, or give "
+                    "another folder with -o"
+                ) from error
+            self._sweep()
+            yield
+
+    def _refuse_others(self) -> None:
+        """Raise `InputError` if a name that will be a link is something else."""
+        for step in STEPS:
+            place = self.place(step)
+            if place.exists() and not place.is_symlink():
+                raise InputError(
+                    f"{place}: exists and is no result of a run; choose another folder"
+                )
+
+    def _sweep(self) -> None:
+        """Remove what cut runs left; a training goes on from it."""
+        for part in (self.folder / _RESULTS).glob("*.part"):
+            if not part.name.startswith("train-"):
+                shutil.rmtree(part, ignore_errors=True)
+
+    def place(self, step: str) -> Path:
+        """Return where the current result of a step is linked."""
+        return self.folder / step
+
+    def result(self, step: str, key: str) -> Path:
+        """Return the folder of the result of a step with a key."""
+        return self.folder / _RESULTS / f"{step}-{key[:_KEY_DIGITS]}"
+
+    def part(self, step: str, key: str) -> Path:
+        """Return the folder in which such a result grows."""
+        return self.folder / _RESULTS / f"{step}-{key[:_KEY_DIGITS]}.part"
+
+    def record(self, step: str, key: str) -> dict[str, Any] | None:
+        """Return the record of a result, None if there is none that is whole."""
+        return _read_record(self.result(step, key), key)
+
+    def current(self, step: str) -> dict[str, Any] | None:
+        """Return the record of the result that is linked, even if it was changed."""
+        return _read_record(self.place(step), None)
+
+    def unlink(self, step: str) -> None:
+        """Take the link of a step away: what it showed is out of date."""
+        self.place(step).unlink(missing_ok=True)
+
+    def link(self, step: str, key: str) -> None:
+        """Make the result of a key the current one."""
+        place, target = self.place(step), self.result(step, key)
+        beside = place.with_name(f".{step}.link")
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(target.relative_to(self.folder), target_is_directory=True)
+        beside.replace(place)
+
+    def keep(self, step: str, key: str, record: Mapping[str, Any]) -> None:
+        """Write the record of a result that has grown, and put both in place."""
+        part, result = self.part(step, key), self.result(step, key)
+        write_json(part / RECORD, {**record, "key": key, "outputs": _outputs(part)})
+        if result.exists():
+            shutil.rmtree(result)
+        part.rename(result)
+
+
+def _outputs(folder: Path) -> dict[str, str]:
+    """Return the hash of each thing in a result."""
+    return {
+        each.name: hash_path(each)
+        for each in sorted(folder.iterdir())
+        if each.name != RECORD
+    }
+
+
+def _read_record(folder: Path, key: str | None) -> dict[str, Any] | None:
+    """Read a record; a result whose files were changed since has none."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        if not isinstance(record, dict) or key not in (None, record["key"]):
+            return None
+        if key is not None and record["outputs"] != _outputs(folder):
+            return None
+    except (OSError, ValueError, KeyError):
+        return None
+    return record

@@ -1,0 +1,1 @@
+"""What a trained student says, and what it looks at."""

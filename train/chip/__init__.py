@@ -1,0 +1,1 @@
+"""The deployable student: its sizes, layers and encoder."""

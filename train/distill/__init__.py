@@ -1,0 +1,1 @@
+"""The run of a deployable student: teacher, distillation, the chip's integers."""

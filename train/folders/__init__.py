@@ -1,0 +1,1 @@
+"""Checkpoint folders: read strictly, claimed by what they began with."""

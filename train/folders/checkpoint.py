@@ -1,0 +1,54 @@
+"""Read what lies in a checkpoint folder, strictly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from safetensors import SafetensorError
+from transformers import PreTrainedModel
+
+from spikewright.errors import InputError
+
+Model = TypeVar("Model", bound=PreTrainedModel)
+
+
+def load_whole(folder: Path, kind: type[Model]) -> Model:
+    """Load a model in evaluation mode, strictly: every weight must be there.
+
+    Raises:
+        InputError: it cannot be loaded, or a weight is missing or left over.
+    """
+    try:
+        loaded = kind.from_pretrained(
+            folder, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"{folder}: cannot be loaded: {error}") from error
+    model, info = loaded[0], loaded[1]  # type: ignore[index]  # a pair, with info
+    wrong = {k: sorted(info[k]) for k in ("missing_keys", "unexpected_keys") if info[k]}
+    if wrong:
+        raise InputError(
+            f"{folder}: model.safetensors does not fit config.json: {wrong}"
+        )
+    assert isinstance(model, kind)  # noqa: S101 - it loaded its own kind
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        InputError: the file is missing or is no JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: expected a JSON object, got {type(value).__name__}")
+    return value

@@ -1,0 +1,1 @@
+"""Neurons and norms over all steps at once, and their compiled loops."""

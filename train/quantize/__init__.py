@@ -1,0 +1,1 @@
+"""The deployable student in Loihi's arithmetic."""

@@ -1,0 +1,1 @@
+"""SpikeBERT: a spiking encoder with a BERT's interface."""

@@ -1,0 +1,1 @@
+"""The run of a SpikeBERT, stage by stage."""

@@ -1,0 +1,1 @@
+"""BERT teachers: fine-tuned, made anew, or filling masks."""

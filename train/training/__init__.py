@@ -1,0 +1,1 @@
+"""What all trainings share: transformers' Trainer, averages, the order of rows."""

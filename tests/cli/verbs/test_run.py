@@ -223,6 +223,21 @@ def test_a_change_is_named(run, road: Road, files: Path) -> None:
     assert "simulate: lower/lowered.npz changed\n" in done.err
 
 
+def test_without_matplotlib_there_is_no_page_until_there_is(
+    run, road: Road, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("spikewright.cli.road.config.find_spec", lambda name: None)
+        done = run("run", "road.toml")
+        assert "no report.html: matplotlib is not installed; pip install" in done.err
+        reports = files / "out" / "report"
+        assert not (reports / "report.html").exists()
+        assert (reports / "report.txt").exists()
+    assert "makes report.html, too" in run("run", "road.toml", "--dry-run").out
+    assert [step for step, action in road().items() if action == "runs"] == ["report"]
+    assert (reports / "report.html").exists()
+
+
 def test_the_verdict_is_what_a_run_ends_with(run, files: Path) -> None:
     done = run("run", "road.toml")
     *_, last = done.out.split("\n\n")
@@ -340,7 +355,8 @@ def training(
             raise KeyboardInterrupt
         if len(seen) == 2:
             return 3
-        shutil.copytree(checkpoint, args.output / "student")
+        for name in ("student", "quantized"):
+            shutil.copytree(checkpoint, args.output / name)
         sys.stdout.write('{"student": {}}')
         return 0
 
@@ -359,6 +375,20 @@ def test_a_training_goes_on_where_it_was_cut(run, here, training) -> None:
     assert run("run", "road.toml").out.count("kept") == 6
     (here / "train.toml").write_text('[teacher]\nbase = "other"\n')
     assert run("run", "road.toml", "--dry-run").out.count("train.toml changed") == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "last"), [("", "student"), ("[quantize]\n", "quantized")]
+)
+def test_the_last_student_of_a_training_goes_on(
+    run, here, training, more: str, last: str
+) -> None:
+    training += [[], []]  # it is not cut
+    (here / "train.toml").write_text(f'[teacher]\nbase = "none"\n{more}')
+    assert run("run", "road.toml").status == 0
+    record = json.loads((here / "out" / "export" / "record.json").read_text())
+    (given,) = record["inputs"]
+    assert given.startswith(f"train/run/{last} ")
 
 
 # --- refusals ------------------------------------------------------------------------

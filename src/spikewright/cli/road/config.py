@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from spikewright.train.settings.config import read_seed, read_toml
 
 SOURCES = ("train", "checkpoint", "network")
 """tables that say where the network comes from; one of them"""
-REPORTS = ("report.html", "report.json", "report.txt")
+PAGE = "report.html"
+"""the report that needs matplotlib"""
+REPORTS = (PAGE, "report.json", "report.txt")
 SHIPPED = "sst2_chip"
 """the student of the package; train.student knows it, too, but needs torch"""
 STUDENT, LOWERED, TRACE = "student", "lowered.npz", "trace.npz"
@@ -57,6 +60,11 @@ class Road:
     steps: tuple[Step, ...]
     config: Mapping[str, Any]
     """as it was read"""
+
+    @property
+    def lacks_page(self) -> bool:
+        """Whether the report comes without a page, for want of matplotlib."""
+        return PAGE not in self.steps[-1].makes
 
 
 def read_road(parser: ArgumentParser, path: Path, output: Path | None) -> Road:
@@ -136,7 +144,7 @@ class _Reader:
             Step("check", network, {**dt, **self._options("check")}),
             Step("lower", network, {**dt, **self._options("lower")}, (LOWERED,)),
             Step("simulate", lowered, {**beside, **self._signals(student)}, (TRACE,)),
-            Step("report", given, {**beside, **self._options("report")}, REPORTS),
+            Step("report", given, {**beside, **self._options("report")}, _reports()),
         )
 
     def _train(self) -> Step:
@@ -145,9 +153,15 @@ class _Reader:
             raise ConfigError(f"{self.path} [train]: lacks config; add it")
         return Step("train", options.pop("config"), options, ("run",))
 
+    def _last_stage(self) -> str:
+        """Return the folder of the student that the training ends with."""
+        (path,) = self._train().given
+        assert isinstance(path, Path)  # noqa: S101 - an option of [train] that is a file
+        return "quantized" if "quantize" in read_toml(path) else "student"
+
     def _checkpoint(self) -> Words:
         if "train" in self.raw:
-            return (Made("train", "run/student"),)
+            return (Made("train", f"run/{self._last_stage()}"),)
         found = self._place("checkpoint", "path")
         if found is not None:
             return (found,)
@@ -195,3 +209,8 @@ class _Reader:
 def _draws(verb: str, raw: Mapping[str, Any]) -> bool:
     """Say whether a step draws random numbers."""
     return verb in ("train", "report") or raw.get("rounding") == "stochastic"
+
+
+def _reports() -> tuple[str, ...]:
+    """Return the files that the report makes with what is installed."""
+    return REPORTS if find_spec("matplotlib") else REPORTS[1:]

@@ -80,6 +80,7 @@ def _parts(step: Step, at: Mapping[str, Path]) -> dict[str, Any]:
             if name not in _NO_MATTER
         },
         "inputs": _hashed(step.given, at) + _named_in(step),
+        "makes": list(step.makes),
     }
 
 
@@ -127,9 +128,13 @@ def _why(last: Record | None, parts: Record) -> str:
         return "no result yet"
     found = [*_changes("", last.get("versions", {}), parts["versions"])]
     found += _changes("--", last.get("options", {}), parts["options"])
-    before, now = last.get("inputs", []), parts["inputs"]
-    found += [f"{each.split()[0]} changed" for each in now if each not in before]
+    found += [f"{each.split()[0]} changed" for each in _new("inputs", last, parts)]
+    found += [f"makes {each}, too" for each in _new("makes", last, parts)]
     return ", ".join(found) or "its files were changed"
+
+
+def _new(key: str, last: Record, parts: Record) -> list[str]:
+    return [each for each in parts[key] if each not in last.get(key, [])]
 
 
 def _changes(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import Any
 
 from spikewright.cli.road.steps import STEPS
 from spikewright.errors import InputError
-from spikewright.files import cannot_write, write_json
+from spikewright.whole_files import cannot_write, write_json
 
 RECORD = "record.json"
 _RESULTS = ".results"
@@ -72,7 +73,7 @@ class Store:
         self._refuse_others()
         try:
             (self.folder / _RESULTS).mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / ".lock").open("w")
+            lock = open(self.folder / ".lock", "w", opener=_follow_no_link)
         except OSError as error:
             raise cannot_write(self.folder, error) from error
         with lock:
@@ -140,6 +141,10 @@ class Store:
         if result.exists():
             shutil.rmtree(result)
         part.rename(result)
+
+
+def _follow_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _outputs(folder: Path) -> dict[str, str]:

@@ -23,7 +23,8 @@ from spikewright.cli.road.options import check_options
 from spikewright.cli.road.plan import KEPT, RUNS, Decision, decide, foresee
 from spikewright.cli.road.store import Store
 from spikewright.errors import InputError, SpikewrightError
-from spikewright.files import write_json
+from spikewright.plots.style import INSTALL
+from spikewright.whole_files import write_json
 
 RECORD = "spikewright.run.step/1"
 """name and revision of the record of a step"""
@@ -70,6 +71,8 @@ def run_run(args: Namespace, parser: ArgumentParser) -> int:
         words = command_of(step, store, store.place(step.name))
         check_options(parser, words, f"{args.config} [{step.name}]")
     check_files(road)
+    if road.lacks_page:
+        say(f"no report.html: matplotlib is not installed; {INSTALL}")
     if args.dry_run:
         done = [_Done(each, 0) for each in _foreseen(road, store, args.force)]
     else:

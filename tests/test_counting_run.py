@@ -18,7 +18,7 @@ from spikewright import (
     counting_updates,
 )
 from spikewright import nodes as n
-from spikewright.counting import count_operations, count_run
+from spikewright.counting import count_operations, count_placed, count_run
 from spikewright.counts import OperationCount
 from spikewright.errors import CountError, InputError
 from spikewright.graph import Edge, Graph, Stage
@@ -232,6 +232,12 @@ def kinds(rng, zeros):
     wide = n.ConvSynapses(
         sparse(rng, 3, 2, 2, 2, zeros=zeros), (2, 4, 4), padding=((1, 1), (1, 1))
     )
+    same = n.ConvSynapses(
+        sparse(rng, 3, 2, 3, 3, zeros=zeros),
+        (2, 5, 9),
+        stride=(1, 2),
+        padding=((1, 1), (1, 1)),
+    )
     matrix = sparse(rng, 7, 9, zeros=0.7)
     places = np.nonzero(matrix)
     listed = n.SparseSynapses(matrix[places], *places, (7, 9))
@@ -257,6 +263,7 @@ def kinds(rng, zeros):
         ),
         "groups": (conv, (2, 6, 5), conv.target_shape),
         "conv": (wide, (2, 4, 4), wide.target_shape),
+        "same": (same, (2, 5, 9), same.target_shape),
         "sparse": (listed, (9,), (7,)),
     }
 
@@ -315,7 +322,7 @@ def test_synapses_of_each_kind_count_like_their_weights(
         assert_equal(count_run(graph, trace), Loop(graph, trace, {}))
 
 
-@pytest.mark.parametrize("kind", ["token", "shared", "conv", "groups", "dense"])
+@pytest.mark.parametrize("kind", ["token", "shared", "conv", "same", "groups", "dense"])
 @pytest.mark.parametrize("few_zeros", [0.0, 1.0])
 @pytest.mark.parametrize("enough", [0.0, np.inf])
 @pytest.mark.parametrize("few_sets", [0, 16])
@@ -553,6 +560,51 @@ def test_counts_of_parts_join_to_those_of_the_whole():
             assert (joined.by_token(name)[field] == values).all()
     totals = [each.total() for each in parts]
     assert totals[0] + totals[1] == whole.total()
+
+
+def two_placements(graph):
+    """Packets and hops of each neuron on one chip; on the other, packets of some."""
+    rng = np.random.default_rng(12)
+    sizes = {k: math.prod(each.shape) for k, each in graph.populations().items()}
+    big = {
+        name: {key: rng.integers(0, 9, size) for key in ("packets", "hops_ew")}
+        for name, size in sizes.items()
+    }
+    return {"big": big, "small": {"mix": {"packets": np.arange(sizes["mix"])}}}
+
+
+def test_several_placements_count_as_each_does_alone():
+    graph, trace, inputs = random_run(1)
+    options = {"inputs": inputs, "lengths": np.array([1, 2, 4])}
+    placements = two_placements(graph)
+    plain, placed = count_placed(graph, trace, placements, **options)
+    assert_same(plain, count_run(graph, trace, **options))
+    for name, placement in placements.items():
+        alone = count_run(graph, trace, placement=placement, **options)
+        assert_same(placed[name], alone)
+    assert plain.total().packets == 0
+    big, small = (placed[name].totals() for name in placements)
+    packets, sent = placements["big"]["head"]["packets"], trace.spikes["head"]
+    assert big["head"].packets == (sent.sum(axis=(0, 1)) * packets).sum() > 0
+    assert small["head"].packets == 0 < small["mix"].packets
+    assert ("mix", "hops_ew, hops_ns: the placement does not tell them") in placed[
+        "small"
+    ].uncounted
+
+
+def assert_same(one, other):
+    assert one.totals() == other.totals()
+    assert one.by_sample() == other.by_sample()
+    assert one.padding == other.padding
+    assert one.uncounted == other.uncounted
+    assert one.counts.keys() == other.counts.keys()
+    for name, fields in one.counts.items():
+        assert fields.keys() == other.counts[name].keys()
+        for field, values in fields.items():
+            assert (values == other.counts[name][field]).all()
+        tokens = other.tokens.get(name, {})
+        assert one.tokens.get(name, {}).keys() == tokens.keys()
+        assert all((one.tokens[name][key] == tokens[key]).all() for key in tokens)
 
 
 def test_counts_of_different_options_do_not_join():

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeVar
 
 from spikewright.graph import Graph, Stage
 from spikewright.hardware_profiles.placement.limits import load_limits
 from spikewright.hardware_profiles.placement.place import Placement, place
 from spikewright.hardware_profiles.placement.traffic import Mesh, Traffic, spike_traffic
-from spikewright.run_counts import RunCounts
 
 CHIPS: Mapping[str, str] = MappingProxyType(
     {"loihi1": "loihi1", "loihi1_silicon": "loihi1", "loihi2": "loihi2"}
@@ -19,8 +17,6 @@ CHIPS: Mapping[str, str] = MappingProxyType(
 """profile -> the chip whose limits are known"""
 MESHES: Mapping[str, Mesh] = MappingProxyType({"loihi1": Mesh(8, 4, 4)})
 """32 tiles of 4 cores, 8 x 4: as SANA-FE's arch/loihi.yaml has them"""
-_TRAFFIC = ("packets", "hops_ew", "hops_ns")
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -64,29 +60,6 @@ def traffic_on(graph: Graph, capacity: Capacity) -> Traffic | None:
     if not capacity.fits or capacity.placement is None:
         return None
     return spike_traffic(graph, capacity.placement, MESHES.get(capacity.chip))
-
-
-def without_traffic(run: RunCounts) -> RunCounts:
-    """Return counts as if there were no placement."""
-    return replace(
-        run,
-        counts=_without(run.counts),
-        tokens=_without(run.tokens),
-        padding={
-            name: replace(count, **dict.fromkeys(_TRAFFIC, 0))
-            for name, count in run.padding.items()
-        },
-        uncounted=tuple(each for each in run.uncounted if "placement" not in each[1]),
-    )
-
-
-def _without(
-    counts: Mapping[str, Mapping[str, _T]],
-) -> dict[str, dict[str, _T]]:
-    return {
-        name: {key: each for key, each in fields.items() if key not in _TRAFFIC}
-        for name, fields in counts.items()
-    }
 
 
 def _plural(number: int, word: str) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.counting import count_run
+from spikewright.counting import count_placed, nodes_of_rows
+from spikewright.counting_requests import Placement as Placed
+from spikewright.errors import InputError
 from spikewright.graph import Graph
 from spikewright.hardware_profiles.placement.capacity import (
     CHIPS,
+    Capacity,
     check_capacity,
     traffic_on,
-    without_traffic,
 )
-from spikewright.hardware_profiles.placement.traffic import Traffic
 from spikewright.hardware_profiles.prices.baselines import Baseline
 from spikewright.hardware_profiles.prices.full_comparison import CountedRun
 from spikewright.hardware_profiles.profiles.profile import HardwareProfile
@@ -55,7 +57,31 @@ def report_traces(
             not possible.
         ProfileError: a profile lacks what its accounting names.
     """
-    counted = count_traces(graph, parts, wanted.profiles, embedding_bits=embedding_bits)
+    counting = prepare_counting(graph, wanted.profiles)
+    counts = _counted(counting, parts, embedding_bits)
+    if wanted.by != "sample":
+        counts = (each.added(counting) for each in counts)
+    return report_counts(counting, counts, baselines, wanted)
+
+
+def report_counts(
+    counting: Counting,
+    parts: Iterable[Counts],
+    baselines: Sequence[Baseline],
+    wanted: Wanted,
+) -> Report:
+    """Price what was counted beside a teacher.
+
+    Args:
+        counting: what was counted for.
+        parts: counts of some samples each, in order.
+        baselines: the teacher.
+        wanted: profiles, accountings and presets.
+
+    Raises:
+        InputError, ProfileError: as `report_traces`.
+    """
+    counted, graph = join_parts(counting, parts), counting.graph
     return finish_run(
         report_run(counted, baselines, wanted, idle_updates=_idle_updates(graph))
     )
@@ -68,12 +94,49 @@ def count_traces(
     *,
     embedding_bits: Mapping[str, int] = _NO_BITS,
 ) -> CountedRun:
-    """Count traces of the same graph, one in memory at a time.
+    """Count traces of the same graph, each once, one in memory at a time.
 
     Where the graph fits the chip of a profile, packets and hops are counted for it.
 
     Raises:
         GraphError, InputError: as `report_traces`.
+    """
+    counting = prepare_counting(graph, profiles)
+    return join_parts(counting, _counted(counting, parts, embedding_bits))
+
+
+@dataclass(frozen=True, eq=False)
+class Counting:
+    """A graph, and the chips on which its messages are counted."""
+
+    graph: Graph
+    traffic: Mapping[str, Placed]
+    """by chip that the graph fits"""
+    capacities: Mapping[str, Capacity]
+    """by chip"""
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """The counts of some samples."""
+
+    run: RunCounts
+    """without packets and hops"""
+    on_chip: Mapping[str, RunCounts]
+    """with those of each chip"""
+
+    def added(self, counting: Counting) -> Counts:
+        """Add the samples up; every figure but those by sample stays the same."""
+        rows = list(nodes_of_rows(counting.graph).values())
+        on_chip = {chip: each.added(rows) for chip, each in self.on_chip.items()}
+        return Counts(self.run.added(rows), on_chip)
+
+
+def prepare_counting(graph: Graph, profiles: Sequence[HardwareProfile]) -> Counting:
+    """Place a graph on the chips of profiles.
+
+    Raises:
+        GraphError: the graph cannot be placed.
     """
     names = [each.name for each in profiles]
     priced = {CHIPS.get(each.name) for each in profiles if each.arithmetics}
@@ -83,41 +146,65 @@ def count_traces(
         for chip, each in capacities.items()
         if chip in priced and (found := traffic_on(graph, each)) is not None
     }
-    plain: list[RunCounts] = []
-    placed: dict[str, list[RunCounts]] = {chip: [] for chip in traffic}
-    for trace, lengths in parts:
-        bits = embedding_bits if lengths is not None else _NO_BITS
-        counted = _count(graph, trace, lengths, traffic, bits)
-        plain.append(counted.pop(""))
-        for chip, run in counted.items():
-            placed[chip].append(run)
+    return Counting(graph, traffic, capacities)
+
+
+def count_part(
+    counting: Counting,
+    trace: SpikeTrace,
+    lengths: Lengths,
+    embedding_bits: Mapping[str, int],
+) -> Counts:
+    """Count one trace.
+
+    Raises:
+        GraphError, InputError: as `report_traces`.
+    """
+    bits = embedding_bits if lengths is not None else _NO_BITS
+    run, on_chip = count_placed(
+        counting.graph, trace, counting.traffic, lengths=lengths, embedding_bits=bits
+    )
+    return Counts(run, on_chip)
+
+
+def join_parts(counting: Counting, parts: Iterable[Counts]) -> CountedRun:
+    """Join counts of the same graph; added ones are added as they come.
+
+    Raises:
+        InputError: there are none.
+    """
+    every = _joined(parts)
     return CountedRun(
-        "student",
-        graph,
-        join_counts(plain),
-        {chip: join_counts(runs) for chip, runs in placed.items()},
-        capacities,
+        "student", counting.graph, every.run, every.on_chip, counting.capacities
     )
 
 
-def _count(
-    graph: Graph,
-    trace: SpikeTrace,
-    lengths: Lengths,
-    traffic: Mapping[str, Traffic],
+def _joined(parts: Iterable[Counts]) -> Counts:
+    kept: list[Counts] = []
+    for part in parts:
+        kept.append(part)
+        if part.run.most is not None and len(kept) > 1:
+            kept = [_join(kept)]
+    if not kept:
+        raise InputError("no counts to join; give those of one batch at least")
+    return _join(kept)
+
+
+def _join(every: Sequence[Counts]) -> Counts:
+    chips = every[0].on_chip
+    return Counts(
+        join_counts(each.run for each in every),
+        {chip: join_counts(each.on_chip[chip] for each in every) for chip in chips},
+    )
+
+
+def _counted(
+    counting: Counting,
+    parts: Iterable[tuple[SpikeTrace, Lengths]],
     embedding_bits: Mapping[str, int],
-) -> dict[str, RunCounts]:
-    """Count a trace by chip; with no chip, under the empty name."""
-
-    def count(on: Traffic | None) -> RunCounts:
-        return count_run(
-            graph, trace, lengths=lengths, embedding_bits=embedding_bits, placement=on
-        )
-
-    if not traffic:
-        return {"": count(None)}
-    found = {chip: count(each) for chip, each in traffic.items()}
-    return {**found, "": without_traffic(next(iter(found.values())))}
+) -> Iterator[Counts]:
+    for trace, lengths in parts:
+        yield count_part(counting, trace, lengths, embedding_bits)
 
 
 def _idle_updates(graph: Graph) -> int:

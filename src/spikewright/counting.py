@@ -25,19 +25,22 @@ Conventions:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from spikewright import nodes as n
-from spikewright.counting_begin import Run, begin_run
+from spikewright.counting_begin import Run, begin_run, check_placement, note_traffic
 from spikewright.counting_requests import (
     Placement,
+    Request,
     measure,
     population_requests,
     signal_requests,
     synapse_requests,
+    traffic_requests,
 )
 from spikewright.counting_signals import Inputs
 from spikewright.counting_sums import Amount, Weights, steady_amount
@@ -82,8 +85,49 @@ def count_run(
             or the placement do not fit the graph.
         CountError: `strict`, and something could not be counted.
     """
+    plain, placed = count_placed(
+        graph,
+        trace,
+        {} if placement is None else {"": placement},
+        inputs=inputs,
+        lengths=lengths,
+        embedding_bits=embedding_bits,
+    )
+    counts = placed.get("", plain)
+    if strict:
+        counts.refuse_uncounted()
+    return counts
+
+
+def count_placed(
+    graph: Graph,
+    trace: SpikeTrace,
+    placements: Mapping[str, Placement],
+    *,
+    inputs: Inputs | None = None,
+    lengths: npt.ArrayLike | None = None,
+    embedding_bits: Mapping[str, int] | None = None,
+) -> tuple[RunCounts, dict[str, RunCounts]]:
+    """Count a run once, and what its messages take under each of several placements.
+
+    Args:
+        graph: as for `count_run`, as are all but the placements.
+        trace: of a run of this graph.
+        placements: by any name, such as that of a chip.
+        inputs: values of Inputs whose spikes are not in the trace.
+        lengths: tokens of each sample.
+        embedding_bits: bits read for each token, by Input.
+
+    Returns:
+        The counts without packets and hops, and those with them, by name.
+
+    Raises:
+        GraphError, InputError: as `count_run`.
+    """
     graph.expect(Stage.TIMED, Stage.QUANTIZED)
-    run = begin_run(graph, trace, inputs or {}, lengths, placement)
+    for each in placements.values():
+        check_placement(graph, each)
+    run = begin_run(graph, trace, inputs or {}, lengths)
     for name, node in graph.populations().items():
         _count_sent(run, name, node)
         if not isinstance(node, n.Input | n.BiasLine):
@@ -91,10 +135,8 @@ def count_run(
     for name in run.projections:
         _count_weight_bits(run, name)
     _count_embedding(run, embedding_bits or {})
-    counts = _result(run)
-    if strict:
-        counts.refuse_uncounted()
-    return counts
+    placed = {name: _placed(run, each) for name, each in placements.items()}
+    return _result(run), {name: _result(each) for name, each in placed.items()}
 
 
 def count_operations(graph: Graph, trace: SpikeTrace) -> dict[str, OperationCount]:
@@ -114,6 +156,14 @@ def row_of_nodes(graph: Graph) -> dict[str, str]:
     }
 
 
+def nodes_of_rows(graph: Graph) -> dict[str, list[str]]:
+    """Return the nodes that work for each population."""
+    found: dict[str, list[str]] = {}
+    for name, row in row_of_nodes(graph).items():
+        found.setdefault(row, []).append(name)
+    return found
+
+
 # --- counting ------------------------------------------------------------------------
 
 
@@ -121,7 +171,7 @@ def _count_sent(run: Run, name: str, node: n.Population) -> None:
     """Count what a population sends, and what that does at its synapses."""
     signal = run.signals[name]
     requests = [
-        *population_requests(name, node, signal, run.slots, run.placement),
+        *population_requests(name, node, signal, run.slots),
         *(
             request
             for each in run.projections.values()
@@ -130,8 +180,25 @@ def _count_sent(run: Run, name: str, node: n.Population) -> None:
             for request in ask(each, signal, run.slots)
         ),
     ]
-    for request, amount in measure(run.grid, signal, requests):
+    _answer(run, name, requests)
+
+
+def _answer(run: Run, name: str, requests: Sequence[Request]) -> None:
+    """Note what is asked of what a population sends."""
+    for request, amount in measure(run.grid, run.signals[name], requests):
         run.put(request.node, request.field, amount)
+
+
+def _placed(run: Run, placement: Placement) -> Run:
+    """Return a counted run with the packets and hops of a placement."""
+    found = {name: dict(fields) for name, fields in run.found.items()}
+    placed = replace(run, found=found, uncounted=dict(run.uncounted))
+    for name in run.graph.populations():
+        traffic, signal = placement.get(name, {}), run.signals[name]
+        note_traffic(placed, name, traffic)
+        requests = traffic_requests(name, traffic, signal, run.slots)
+        _answer(placed, name, list(requests))
+    return placed
 
 
 def _count_updates(run: Run, name: str, node: n.Neurons | n.Graded) -> None:
@@ -142,22 +209,22 @@ def _count_updates(run: Run, name: str, node: n.Neurons | n.Graded) -> None:
     every = _steady(run, node, np.ones(node.shape), slots)
     inactive = None if active is None else every + active * -1
     run.put(name, "updates_inactive", inactive)
-    for key, each in _each_step(node, feeds):
+    for keys, each in _each_step(node, feeds):
         if each.any():
-            run.put(name, key, _steady(run, node, each, slots))
+            amount = _steady(run, node, each, slots)
+            for key in keys:
+                run.put(name, key, amount)
 
 
 def _each_step(
     node: n.Neurons | n.Graded, feeds: Feeds
-) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+) -> Iterator[tuple[tuple[str, ...], npt.NDArray[np.int64]]]:
     """Yield what every update does, whatever happened; a number for each neuron."""
-    bits = state_bits(node)
-    yield "state_bits_read", bits
-    yield "state_bits_written", bits
+    yield ("state_bits_read", "state_bits_written"), state_bits(node)
     sums = sum(not isinstance(each.population, n.BiasLine) for each, _ in feeds)
-    yield "residual_additions", np.full(node.shape, max(0, sums - 1))
+    yield ("residual_additions",), np.full(node.shape, max(0, sums - 1))
     if isinstance(node, n.SpikingNeurons | n.Integrators):
-        yield "bias_additions", (node.bias != 0).astype(np.int64)
+        yield ("bias_additions",), (node.bias != 0).astype(np.int64)
 
 
 def _steady(

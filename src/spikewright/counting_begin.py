@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewright import nodes as n
-from spikewright.counting_requests import TRAFFIC, Placement
+from spikewright.counting_requests import TRAFFIC, Placement, Traffic
 from spikewright.counting_signals import (
     Inputs,
     Projection,
@@ -35,7 +35,6 @@ class Run:
     projections: Mapping[str, Projection]
     signals: Mapping[str, Signal]
     slots: Slots
-    placement: Placement | None
     found: dict[str, dict[str, Amount]]
     uncounted: dict[tuple[str, str], None] = field(default_factory=dict)
 
@@ -53,17 +52,15 @@ def begin_run(
     trace: SpikeTrace,
     inputs: Inputs,
     lengths: npt.ArrayLike | None,
-    placement: Placement | None,
 ) -> Run:
     """Check what was given; `count_run` says what that is, and its errors."""
     projections = read_projections(graph)
     slots = token_slots(graph, projections)
     signals = read_signals(graph, trace, inputs, slots)
-    _check_placement(graph, placement or {})
     grid = Grid(trace.samples, trace.steps, _lengths(lengths, trace.samples))
     names = [k for k in graph.nodes if k in signals or k in projections]
     found: dict[str, dict[str, Amount]] = {name: {} for name in names}
-    run = Run(graph, grid, projections, signals, slots, placement, found)
+    run = Run(graph, grid, projections, signals, slots, found)
     _note_what_is_missing(run)
     return run
 
@@ -82,7 +79,12 @@ def _lengths(
     return found.astype(np.int64)
 
 
-def _check_placement(graph: Graph, placement: Placement) -> None:
+def check_placement(graph: Graph, placement: Placement) -> None:
+    """Refuse a placement that does not fit the graph.
+
+    Raises:
+        InputError: it does not.
+    """
     populations = graph.populations()
     for name, fields in placement.items():
         if name not in populations:
@@ -96,14 +98,18 @@ def _check_placement(graph: Graph, placement: Placement) -> None:
                 )
 
 
+def note_traffic(run: Run, name: str, traffic: Traffic) -> None:
+    """List what a placement does not tell of a population."""
+    missing = [key for key in TRAFFIC if key not in traffic]
+    if missing:
+        why = f"{', '.join(missing)}: the placement does not tell them"
+        run.uncounted[name, why] = None
+
+
 def _note_what_is_missing(run: Run) -> None:
     """List what nothing that was given can tell."""
     for name, node in run.graph.populations().items():
-        signal, traffic = run.signals[name], (run.placement or {}).get(name, {})
-        missing = [key for key in TRAFFIC if key not in traffic]
-        if run.placement is not None and missing:
-            why = f"{', '.join(missing)}: the placement does not tell them"
-            run.uncounted[name, why] = None
+        signal = run.signals[name]
         if isinstance(node, n.GRADED) and run.graph.out_of(name):
             why = "graded_levels: levels are unknown, a trace holds spikes only"
             run.uncounted[name, why] = None

@@ -12,19 +12,23 @@ from spikewright.counting_packed import (
     count_set,
     pack,
 )
-from spikewright.nodes import IntArray
+from spikewright.counting_sums import Amount, Grid
 
 
-def count_bits(work: Work, slots: int) -> tuple[IntArray, IntArray]:
-    """Count active neurons that hear one source of each way, as `count_active`."""
+def bitwise_amount(grid: Grid, work: Work, slots: int) -> Amount:
+    """Count active neurons that hear one source of each way."""
     bits = _bits(work)
     samples, steps, channels, length = bits.shape
     cells = count_set(bits.reshape(samples, steps, -1))
     if slots == 1:
-        return cells, cells.sum(axis=1, keepdims=True)
-    each = np.moveaxis(bits.reshape(samples, steps * channels, length), 1, 0)
-    by_place = count_columns(each)[:, : work.places]
-    return cells, by_place.reshape(samples, -1, slots).sum(axis=1)
+        return Amount(cells, None, 0)
+    by_bit = count_columns(bits.reshape(-1, channels * length))
+    by_place = by_bit.reshape(channels, -1)[:, : work.places]
+    padding = 0
+    if grid.lengths is not None:
+        late = np.tile(grid.is_padding(slots), work.places // slots)
+        padding = int(count_set(bits & pack(late, 1)[:, np.newaxis]).sum())
+    return Amount(cells, by_place.reshape(-1, slots).sum(axis=0), padding)
 
 
 def _bits(work: Work) -> Bits:

@@ -8,7 +8,7 @@ else matters; where few places are left, those are looked at alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from spikewright.counting_kernels import (
     Seen,
     events_at,
     look,
+    mark_kernel,
 )
-from spikewright.counting_packed import Heard, Sent, unpack
+from spikewright.counting_packed import Heard, Sent, read_places, unpack
 from spikewright.counting_touch import Mask, count_rows, count_true
 from spikewright.nodes import (
     ChannelSynapses,
@@ -48,15 +49,30 @@ class Way:
     @cached_property
     def mark(self) -> Mark:
         """What marks all that it sends events to."""
-        return make_mark(self.synapses, self.sent, self.chosen)
+        if isinstance(self.synapses, TokenSynapses | ConvSynapses):
+            assert self.groups is not None  # noqa: S101 - such synapses have a kernel
+            return partial(mark_kernel, self.groups)
+        return make_mark(self.synapses, self.chosen)
 
     @cached_property
-    def kernel(self) -> Kernel | None:
-        """Its kernel, if that is one group of one."""
+    def groups(self) -> Kernel | None:
+        """Its kernel, of one group or more."""
         if not isinstance(self.synapses, TokenSynapses | ConvSynapses):
             return None
-        kernel = kernel_of(self.synapses, self.sent, self.chosen)
-        return kernel if kernel.synapses.groups == 1 else None
+        return kernel_of(self.synapses, self.sent, self.chosen)
+
+    @property
+    def kernel(self) -> Kernel | None:
+        """Its kernel, if that has one group."""
+        kernel = self.groups
+        return kernel if kernel is not None and len(kernel.patterns) == 1 else None
+
+    @property
+    def is_packed(self) -> bool:
+        """Say whether its sources are looked at as bits, but for a few."""
+        if isinstance(self.synapses, ChannelSynapses):
+            return len(self.synapses.weight[0]) == 1
+        return self.kernel is not None and self.kernel.windows is not None
 
     @cached_property
     def meets(self) -> Mask | None:
@@ -226,33 +242,34 @@ def _active_at(work: Work, chunk: slice, left: Places, seen: dict[int, Seen]) ->
     channels = work.steady.shape[1] // work.places
     active = np.zeros((len(sample), channels), dtype=np.bool_)
     if work.own is not None:
-        active |= _at(work.own.mask[chunk], work.places, left)
+        active |= _at(Heard(work.own, chunk, len(work.steady)), channels, left)
     for index, way in enumerate(work.ways):
         some = np.flatnonzero(step >= way.shift)
         when = sample[some], step[some] - way.shift, place[some]
-        if way.meets is not None:
-            meets = way.meets.reshape(channels, work.places).T[when[2]]
-            active[some] |= _at(way.sent.mask[chunk], work.places, when) & meets
-        elif way.kernel is not None and len(some):
-            heard = len(work.steady) - way.shift
-            active[some] |= _events(way.kernel, seen[index], when, heard)
+        if not len(some):
+            continue
+        if way.kernel is not None:
+            active[some] |= _events(way.kernel, seen[index], when)
+        elif way.meets is not None:
+            by_place = np.ascontiguousarray(way.meets.reshape(channels, -1).T)
+            heard = _heard(way, chunk, len(work.steady))
+            active[some] |= _at(heard, channels, when) & by_place[when[2]]
     return active
 
 
-def _at(values: Mask, places: int, when: Places) -> Mask:
+def _at(heard: Heard, channels: int, when: Places) -> Mask:
     """Return what all channels of some places sent, (places, channels)."""
     sample, step, place = when
-    by_place = values.reshape(*values.shape[:2], -1, places)
-    return np.asarray(by_place[sample, step, :, place])
+    return read_places(heard.bits(channels), sample * heard.steps + step, place)
 
 
-def _events(kernel: Kernel, seen: Seen, when: Places, heard: int) -> Mask:
+def _events(kernel: Kernel, seen: Seen, when: Places) -> Mask:
     """Tell which channels a kernel sends an event to, (places, channels)."""
-    row = when[0] * heard + when[1]
+    row = when[0] * seen.heard.steps + when[1]
     down, across = np.divmod(when[2], seen.open.shape[3])
     found = np.zeros((len(row), len(kernel.synapses.weight)), dtype=np.bool_)
     found[seen.sure[row, 0, down, across]] = True
     some = np.flatnonzero(seen.open[row, 0, down, across])
     places = row[some], down[some], across[some]
-    found[some] = events_at(kernel, 0, seen.sent, places)
+    found[some] = events_at(kernel, 0, seen.heard, places)
     return found

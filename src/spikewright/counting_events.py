@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.counting_kernels import Kernel, as_kernel, make_kernel, mark_kernel
+from spikewright.counting_kernels import Kernel, as_kernel, make_kernel
 from spikewright.counting_packed import Bits, Heard, Sent, as_words, count_set, pack
 from spikewright.counting_touch import Mask, Pattern, count_true, make_pattern, touches
 from spikewright.linear import ends, to_matrix
@@ -77,8 +77,11 @@ def choose(
     return Chosen(used, neurons)
 
 
-def make_mark(synapses: Synapses, sent: Sent, chosen: Chosen) -> Mark:
-    """Return what marks the chosen targets of events of what a source sent."""
+def make_mark(
+    synapses: DiagonalSynapses | SparseSynapses | DenseSynapses | ChannelSynapses,
+    chosen: Chosen,
+) -> Mark:
+    """Return what marks the chosen targets of events."""
     match synapses:
         case DiagonalSynapses():
             meets = synapses.weight.reshape(-1) != 0
@@ -95,8 +98,6 @@ def make_mark(synapses: Synapses, sent: Sent, chosen: Chosen) -> Mark:
             return partial(_gathered, len(synapses.weight), meets, chosen.channels)
         case ChannelSynapses():
             return _grouped_mark(synapses.weight[chosen.channels], chosen.channels)
-        case TokenSynapses() | ConvSynapses():
-            return partial(mark_kernel, kernel_of(synapses, sent, chosen))
 
 
 def kernel_of(
@@ -105,7 +106,7 @@ def kernel_of(
     """Return what the chosen targets of synapses see of what a source sent."""
     if isinstance(synapses, TokenSynapses):
         synapses = as_kernel(synapses, sent.mask.shape[2])
-    return make_kernel(synapses, chosen.channels, sent.rate)
+    return make_kernel(synapses, chosen.channels, sent)
 
 
 def _diagonal(meets: Mask, taken: Places, heard: Heard, mask: Mask) -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spikewright.counting_packed import Heard, any_channel, unpack
+from spikewright.counting_packed import (
+    Bits,
+    Heard,
+    Rates,
+    Sent,
+    any_channel,
+    read_places,
+)
 from spikewright.counting_touch import (
     Counts,
     Mask,
@@ -17,19 +24,18 @@ from spikewright.counting_touch import (
     make_pattern,
     touches,
 )
+from spikewright.counting_windows import Windows
 from spikewright.linear import ends, windows
-from spikewright.nodes import ConvSynapses, IntArray, TokenSynapses
+from spikewright.nodes import ConvSynapses, IntArray, Shape, TokenSynapses
 
 FEW_PLACES = 1 / 4
 """share of open places below which the patterns are looked at without counting"""
-ENOUGH = 6.0
+ENOUGH = 12.0
 """spikes expected among the full channels of a window, so that few have none"""
-PATCHED = 2**20
+PATCHED = 2**17
 """sources of windows looked at together"""
-MORE = 12.0
-"""spikes to expect where there is a choice"""
 FEW_SETS = 16
-"""sets of full channels for which it pays to look at each"""
+"""sets of full channels that are looked at"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,18 +54,23 @@ class Kernel:
 
     synapses: ConvSynapses
     """of the targets that are looked at"""
-    patterns: tuple[Pattern, ...]
-    """of each group: its targets, and the sources of a place"""
+    most: IntArray
+    """(groups,), zeros of the target that has most"""
+    windows: Windows | None
+    """as far as bits tell them: not where there are groups"""
     sets: tuple[ChannelSet, ...]
-    """of which any spike is enough; none if there are groups, or no such channels"""
+    """of which any spike is enough"""
+    places: IntArray
+    """where an open window may have a spike: those that the sets do not cover"""
+    patterns: tuple[Pattern, ...]
+    """of each group: its targets, and its channels at each of these places in turn"""
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
     """What a kernel sees; masks are (rows, groups, target height, target width)."""
 
-    sent: Mask
-    """(rows, sources), all of it"""
+    heard: Heard
     sure: Mask
     """all targets of the group receive an event"""
     open: Mask
@@ -74,23 +85,40 @@ def as_kernel(synapses: TokenSynapses, size: int) -> ConvSynapses:
 
 
 def make_kernel(
-    synapses: ConvSynapses, channels: IntArray | slice, rate: float
+    synapses: ConvSynapses, channels: IntArray | slice, sent: Sent
 ) -> Kernel:
     """Return what some target channels of a kernel see.
 
     Args:
         synapses: the kernel.
         channels: of the target.
-        rate: spikes of a source neuron in a step, more or less.
+        sent: what the source sends.
     """
-    kept = replace(synapses, weight=synapses.weight[channels])
-    by_group = kept.weight.reshape(synapses.groups, -1, kept.weight[0].size)
+    kept = synapses
+    if not isinstance(channels, slice):
+        kept = replace(synapses, weight=synapses.weight[channels])
+    has_weight = kept.weight.reshape(*kept.weight.shape[:2], -1) != 0
+    zeros = np.count_nonzero(~has_weight, axis=(1, 2)).reshape(synapses.groups, -1)
+    windows, sets = Windows(kept), list[ChannelSet]()
+    is_told = synapses.groups == 1 and windows.are_inside
+    if is_told:
+        full = has_weight.all(axis=0)
+        sets += _channel_sets(full, sent.rates(len(full)))
+    places = _not_covered(sets, has_weight[0].shape)
+    by_place = has_weight.transpose(0, 2, 1)[:, places]
+    by_group = by_place.reshape(*zeros.shape, -1 if by_place.size else 0)
     patterns = tuple(make_pattern(each) for each in by_group)
-    sets: tuple[ChannelSet, ...] = ()
-    if synapses.groups == 1:
-        full = patterns[0].has_weight.all(axis=0).reshape(kept.weight.shape[1], -1)
-        sets = tuple(_channel_sets(full, rate))
-    return Kernel(kept, patterns, sets)
+    most = zeros.max(axis=1, initial=0)
+    told = windows if is_told else None
+    return Kernel(kept, most, told, tuple(sets), places, patterns)
+
+
+def _not_covered(sets: Iterable[ChannelSet], shape: Shape) -> IntArray:
+    """Return the places of a kernel (channels, places) that no set has all of."""
+    is_left = np.ones(shape, dtype=np.bool_)
+    for each in sets:
+        is_left[np.ix_(each.channels, each.places)] = False
+    return np.flatnonzero(is_left.any(axis=0))
 
 
 def mark_kernel(kernel: Kernel, heard: Heard, mask: Mask) -> None:
@@ -101,7 +129,7 @@ def mark_kernel(kernel: Kernel, heard: Heard, mask: Mask) -> None:
     into |= seen.sure[:, :, np.newaxis]
     for group in np.flatnonzero(seen.open.any(axis=(0, 2, 3))).tolist():
         row, down, across = np.nonzero(seen.open[:, group])
-        met = events_at(kernel, group, seen.sent, (row, down, across))
+        met = events_at(kernel, group, heard, (row, down, across))
         into[row, group, :, down, across] |= met
 
 
@@ -111,34 +139,33 @@ def look(kernel: Kernel, heard: Heard) -> Seen:
     A spike of a full channel is enough, and no spike at all is too little. Where that
     leaves many windows, so are more spikes than any target has zeros.
     """
-    sent = heard.mask
     sure, is_open = _by_channels(kernel, heard)
     if np.count_nonzero(is_open) > FEW_PLACES * is_open.size:
-        count = _window_counts(kernel.synapses, sent)
-        most = np.array([each.most for each in kernel.patterns])
-        sure |= count > most[:, np.newaxis, np.newaxis]
+        count = _window_counts(kernel.synapses, heard.mask)
+        sure |= count > kernel.most[:, np.newaxis, np.newaxis]
         is_open = ~sure & (count > 0)
-    return Seen(sent, sure, is_open)
+    return Seen(heard, sure, is_open)
 
 
 def events_at(
-    kernel: Kernel, group: int, sent: Mask, places: tuple[IntArray, ...]
+    kernel: Kernel, group: int, heard: Heard, places: tuple[IntArray, ...]
 ) -> Mask:
     """Tell which targets of a group receive an event, (places, targets).
 
     Args:
         kernel: that looks.
         group: of its targets.
-        sent: (rows, sources).
-        places: rows of `sent`, and rows and columns of the target.
+        heard: what arrives.
+        places: rows of it, and rows and columns of the target.
     """
-    pattern = kernel.patterns[group]
+    pattern, channels = kernel.patterns[group], kernel.synapses.weight.shape[1]
     targets, sources = pattern.has_weight.shape
-    size = max(1, PATCHED // sources)
+    size = max(1, PATCHED // max(1, sources))
+    bits = heard.bits(kernel.synapses.shape[0])[:, group * channels :][:, :channels]
     found = np.empty((len(places[0]), targets), dtype=np.bool_)
     for start in range(0, len(found), size):
         row, down, across = (each[start : start + size] for each in places)
-        seen = _patches(kernel.synapses, group, sent, row, down, across)
+        seen = _patches(kernel, bits, row, down, across)
         found[start : start + size] = touches(pattern, seen)
     return found
 
@@ -148,88 +175,51 @@ def events_at(
 
 def _by_channels(kernel: Kernel, heard: Heard) -> tuple[Mask, Mask]:
     """Tell which windows have a spike of a full channel, and which only others."""
-    synapses = kernel.synapses
-    shape = (heard.rows, synapses.groups, *synapses.target_shape[1:])
-    if synapses.groups > 1:
+    synapses, windows = kernel.synapses, kernel.windows
+    if windows is None:
+        shape = (heard.rows, synapses.groups, *synapses.target_shape[1:])
         return np.zeros(shape, dtype=np.bool_), np.ones(shape, dtype=np.bool_)
-    channels, *places = synapses.shape
-    bits = heard.bits(channels)
-    sure = np.zeros((shape[0], *shape[2:]), dtype=np.bool_)
-    for each in kernel.sets:
-        found = unpack(any_channel(bits, each.channels), math.prod(places))
-        sure |= _in_windows(synapses, found.reshape(-1, *places), each.places)
-    found = unpack(heard.any_channel(channels), math.prod(places))
+    channels = synapses.shape[0]
     whole = np.arange(math.prod(synapses.weight.shape[2:]))
-    every = _in_windows(synapses, found.reshape(-1, *places), whole)
-    return sure[:, np.newaxis], (every & ~sure)[:, np.newaxis]
+    every = windows.find(heard.any_channel(channels), whole)
+    sure = np.zeros_like(every)
+    for each in kernel.sets:
+        found = any_channel(heard.bits(channels), each.channels)
+        sure |= windows.find(found, each.places)
+    both = windows.spread(sure), windows.spread(every & ~sure)
+    return both[0][:, np.newaxis], both[1][:, np.newaxis]
 
 
-def _channel_sets(full: Mask, rate: float) -> Iterator[ChannelSet]:
-    """Yield channels of which any spike is enough, with the places where it is.
-
-    First choice are channels that are full all over the kernel, as many as it takes.
+def _channel_sets(full: Mask, rates: Rates) -> Iterator[ChannelSet]:
+    """Yield channels of which any spike is enough, until enough spikes are expected.
 
     Args:
         full: (channels, places of the kernel), where no target has a zero.
-        rate: as for `make_kernel`.
+        rates: spikes of a place of each channel in a step, more or less.
     """
-    places = np.arange(full.shape[1])
-    always = np.asarray(full.all(axis=1))
-    if np.count_nonzero(always) * len(places) * rate >= ENOUGH or len(places) == 1:
-        if always.any():
-            yield ChannelSet(_as_many(always, rate * len(places)), places)
-        return
-    order = np.argsort(~full.sum(axis=1), kind="stable")  # then few sets differ
-    some = np.empty_like(full)
-    some[order] = _as_many(full[order], rate * len(places))
-    sets, which = np.unique(some, axis=1, return_inverse=True)
-    if sets.shape[1] <= FEW_SETS:
-        for index in np.flatnonzero(sets.any(axis=0)).tolist():
-            yield ChannelSet(sets[:, index], np.flatnonzero(which.reshape(-1) == index))
+    left, wanted = full.copy(), ENOUGH
+    for _ in range(FEW_SETS):
+        chosen, places, gain = _best_set(left, rates, wanted)
+        if wanted <= 0 or gain == 0:
+            return
+        left[np.ix_(chosen, places)] = False
+        wanted -= gain
+        yield ChannelSet(chosen, np.flatnonzero(places))
 
 
-def _as_many(channels: Mask, rate: float) -> Mask:
-    """Leave out the last channels if the first let expect more than enough spikes."""
-    return channels & (np.cumsum(channels, axis=0) * rate <= MORE + rate)
+def _best_set(left: Mask, rates: Rates, wanted: float) -> tuple[Mask, Mask, float]:
+    """Return channels, the places where all are left, and what to expect there.
 
-
-def _in_windows(synapses: ConvSynapses, heard: Mask, places: IntArray) -> Mask:
-    """Tell which windows have a true value at some places of the kernel.
-
-    All rows lie in one line, so that a place of the kernel is a shift; what shifts over
-    the end of a row is cut off.
+    As few channels as it takes; if it takes more than there are, those with most.
     """
-    (rows, columns), (down, right) = synapses.target_shape[1:], synapses.stride
-    (height, width), (below, beside) = synapses.weight.shape[2:], synapses.dilation
-    wide = _padded(synapses, heard)
-    length = wide.shape[2] * below
-    if len(places) == height * width:
-        across = _shifted(wide.reshape(-1), np.arange(width) * beside)
-        found = _shifted(across, np.arange(height) * length)
-    else:
-        p, q = np.divmod(places, width)
-        found = _shifted(wide.reshape(-1), p * length + q * beside)
-    return found.reshape(wide.shape)[:, ::down, ::right][:, :rows, :columns]
-
-
-def _shifted(line: Mask, shifts: IntArray) -> Mask:
-    """Tell where any value some places further is true."""
-    first, *others = shifts.tolist()
-    found = np.zeros_like(line) if first else line.copy()
-    for shift in (first, *others) if first else others:
-        found[: len(line) - shift] |= line[shift:]
-    return found
-
-
-def _padded(synapses: ConvSynapses, heard: Mask) -> Mask:
-    if not np.any(synapses.padding):
-        return heard
-    length, rows, columns = heard.shape
-    (top, bottom), (left, right) = synapses.padding
-    shape = (length, top + rows + bottom, left + columns + right)
-    wide = np.zeros(shape, dtype=np.bool_)
-    wide[:, top : top + rows, left : left + columns] = heard
-    return wide
+    order = np.argsort(-rates * left.sum(axis=1), kind="stable")
+    common = np.logical_and.accumulate(left[order], axis=0)
+    gain = np.cumsum(rates[order]) * common.sum(axis=1)
+    enough = np.flatnonzero(gain >= wanted)
+    last = int(enough[0] if len(enough) else np.argmax(gain))
+    chosen = np.zeros(len(left), dtype=np.bool_)
+    chosen[order[: last + 1]] = True
+    return chosen, common[last], float(gain[last])
 
 
 # --- windows -------------------------------------------------------------------------
@@ -251,24 +241,19 @@ def _window_counts(synapses: ConvSynapses, sent: Mask) -> Counts:
 
 
 def _patches(
-    synapses: ConvSynapses,
-    group: int,
-    sent: Mask,
-    row: IntArray,
-    down: IntArray,
-    across: IntArray,
+    kernel: Kernel, bits: Bits, row: IntArray, down: IntArray, across: IntArray
 ) -> Mask:
-    """Return what a group sees at some places, (places, channels * kernel)."""
-    channels, height, width = synapses.weight.shape[1:]
-    every, rows, columns = synapses.shape
-    c, p, q = np.indices((channels, height, width)).reshape(3, -1)
-    p, q = p * synapses.dilation[0], q * synapses.dilation[1]
-    top = down * synapses.stride[0] - synapses.padding[0][0]
-    left = across * synapses.stride[1] - synapses.padding[1][0]
-    first = ((row * every + group * channels) * rows + top) * columns + left
-    each = first[:, np.newaxis] + ((c * rows + p) * columns + q)
-    seen = sent.reshape(-1).take(each, mode="clip")
+    """Return what some windows see of bits, (windows, places * channels)."""
+    synapses, (rows, columns) = kernel.synapses, kernel.synapses.shape[1:]
+    p, q = np.divmod(kernel.places, synapses.weight.shape[3])
+    y = (down * synapses.stride[0] - synapses.padding[0][0])[:, np.newaxis]
+    x = (across * synapses.stride[1] - synapses.padding[1][0])[:, np.newaxis]
+    y, x = y + p * synapses.dilation[0], x + q * synapses.dilation[1]
     if np.any(synapses.padding):
-        y, x = top[:, np.newaxis] + p, left[:, np.newaxis] + q
-        seen &= (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
-    return np.asarray(seen)
+        is_inside = (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
+        places = np.where(is_inside, y * columns + x, 0)
+        seen = read_places(bits, row[:, np.newaxis], places)
+        seen &= is_inside[..., np.newaxis]
+    else:
+        seen = read_places(bits, row[:, np.newaxis], y * columns + x)
+    return seen.reshape(len(row), -1)

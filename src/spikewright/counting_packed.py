@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ from spikewright.nodes import IntArray, Shape
 
 Bits: TypeAlias = npt.NDArray[np.uint8]
 """(..., channels, bytes), a whole number of words; what is left of those is 0"""
+Rates: TypeAlias = npt.NDArray[np.float64]
 WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 """types by bytes"""
 CACHED = 2**20
@@ -67,11 +67,12 @@ class Sent:
             self.packed[channels] = pack(self.mask, channels)
         return self.packed[channels]
 
-    @cached_property
-    def rate(self) -> float:
-        """The share of spikes in some of the samples."""
-        some = self.mask[::SOME]
-        return np.count_nonzero(some) / max(1, some.size)
+    def rates(self, channels: int) -> Rates:
+        """Return spikes of a place in a step, (channels,), as some samples have."""
+        some = count_by_channel(self.bits(channels)[::SOME]).reshape(-1, channels)
+        places = self.mask.shape[2] // channels
+        rates: Rates = some.sum(axis=0) / max(1, len(some) * places)
+        return rates
 
     def any_channel(self, channels: int) -> Bits:
         """Return which places any channel sent at, (samples, steps, bytes)."""
@@ -104,16 +105,17 @@ def read_spikes(spikes: npt.NDArray[np.uint8], slots: int) -> tuple[Sent, int]:
     rows = spikes.reshape(math.prod(spikes.shape[:2]), -1)
     step = min(BYTE, max(1, CACHED // max(1, rows.shape[1])))
     whole = np.zeros(rows.shape[1], dtype=np.int64)
-    parts, largest = [], 0
+    each = pack(np.zeros(rows.shape[1], np.bool_), channels).shape
+    bits, largest = np.empty((len(rows), *each), dtype=np.uint8), 0
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
         largest = max(largest, int(some.max(initial=0)))
-        parts.append(pack(some.view(np.bool_), channels))
+        bits[start : start + step] = pack(some.view(np.bool_), channels)
         if slots > 1:
             whole += some.sum(axis=0, dtype=np.uint8)
-    bits = np.concatenate(parts).reshape(*spikes.shape[:2], *parts[0].shape[1:])
+    found = {channels: bits.reshape(*spikes.shape[:2], *each)}
     mask = rows.view(np.bool_).reshape(*spikes.shape[:2], -1)
-    return Sent(mask, shape, whole if slots > 1 else None, {channels: bits}), largest
+    return Sent(mask, shape, whole if slots > 1 else None, found), largest
 
 
 def _channels(shape: Shape, slots: int) -> int:
@@ -153,26 +155,48 @@ class Heard:
         return found.reshape(-1, found.shape[2])
 
 
+def read_places(bits: Bits, rows: IntArray, places: IntArray) -> Mask:
+    """Tell which channels are set at some places of some rows.
+
+    Args:
+        bits: (rows, channels, bytes).
+        rows: which rows.
+        places: of each, as many.
+
+    Returns:
+        (..., channels), for rows and places (...).
+    """
+    found = bits[rows, :, places >> 3]
+    found <<= (places & 7).astype(np.uint8)[..., np.newaxis]
+    return np.asarray(found >= 128)
+
+
 # --- any and how many ----------------------------------------------------------------
 
 
 def any_channel(bits: Bits, chosen: Mask) -> Bits:
-    """Tell where any chosen channel is set: (rows, bytes) of (rows, channels, bytes).
+    """Tell where any chosen channel is set.
 
-    Channels behind the last chosen are not looked at.
+    Args:
+        bits: (rows, channels, bytes).
+        chosen: (channels,), one at least.
+
+    Returns:
+        (rows, bytes).
     """
-    used = int(np.flatnonzero(chosen)[-1]) + 1
-    found = bits[:, :used]
-    if not chosen[:used].all():
-        kept = np.where(chosen[:used], np.uint8(255), np.uint8(0))
-        found = found & np.repeat(kept, bits.shape[2]).reshape(used, -1)
+    found = as_words(bits)
+    if not chosen.all():
+        found = found.take(np.flatnonzero(chosen), axis=1)
+    if found.shape[2] == 1:  # the words of a row lie side by side
+        either = np.asarray(np.bitwise_or.reduce(found[:, :, 0], axis=1))
+        return either[:, np.newaxis].view(np.uint8)
     while found.shape[1] > 1:
         half = found.shape[1] // 2
         both = found[:, :half] | found[:, half : 2 * half]
         if found.shape[1] % 2:
             both[:, 0] |= found[:, -1]
         found = both
-    return found[:, 0]
+    return found[:, 0].view(np.uint8)
 
 
 def count_set(bits: Bits) -> IntArray:

@@ -31,10 +31,11 @@ from spikewright.counting_tokens import Slots, fan_outs, fan_outs_by_token
 from spikewright.counting_widths import message_bits, size_of
 from spikewright.nodes import IntArray
 
-Placement: TypeAlias = Mapping[str, Mapping[str, IntArray]]
-"""population -> "packets", "hops_ew", "hops_ns" -> what a message of each neuron takes,
-(neurons,)"""
 TRAFFIC = ("packets", "hops_ew", "hops_ns")
+Traffic: TypeAlias = Mapping[str, IntArray]
+"""one of `TRAFFIC` -> what a message of each neuron takes, (neurons,)"""
+Placement: TypeAlias = Mapping[str, Traffic]
+"""by population"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,21 +119,30 @@ def population_requests(
     node: n.Population,
     signal: Signal,
     slots: Slots,
-    placement: Placement | None,
 ) -> Iterator[Request]:
-    """Yield what a population sends: spikes, bits, packets."""
+    """Yield what a population sends: spikes and bits."""
     size, tokens = size_of(node), slots[name] or 1
     values = signal.values if isinstance(signal, Levels | Reals) else None
     bits = Weights(np.full(size, message_bits(node, values)), tokens)
     yield Request(name, "activation_bits_written", Reading.ALWAYS, bits)
-    always = isinstance(signal, Steady | Reals)
-    reading = Reading.ALWAYS if always else Reading.SENT
     if isinstance(signal, Sparks | Sums) or isinstance(node, n.BiasLine):
         ones = Weights(np.ones(size, dtype=np.int64), tokens)
-        yield Request(name, "spikes", reading, ones)
-    for field, each in (placement or {}).get(name, {}).items():
-        weights = Weights(np.asarray(each, dtype=np.int64).reshape(-1), tokens)
-        yield Request(name, field, reading, weights)
+        yield Request(name, "spikes", _reading(signal), ones)
+
+
+def traffic_requests(
+    name: str, traffic: Traffic, signal: Signal, slots: Slots
+) -> Iterator[Request]:
+    """Yield the packets and hops that the messages of a population take."""
+    for field, each in traffic.items():
+        weights = Weights(
+            np.asarray(each, dtype=np.int64).reshape(-1), slots[name] or 1
+        )
+        yield Request(name, field, _reading(signal), weights)
+
+
+def _reading(signal: Signal) -> Reading:
+    return Reading.ALWAYS if isinstance(signal, Steady | Reals) else Reading.SENT
 
 
 # --- what is answered ----------------------------------------------------------------

@@ -15,12 +15,12 @@ import numpy.typing as npt
 from spikewright.counting_packed import (
     Bits,
     Sent,
+    as_words,
     count_by_channel,
     count_set,
     pack,
 )
 from spikewright.counting_sums import (
-    CACHED,
     Amount,
     Grid,
     Reading,
@@ -31,6 +31,8 @@ from spikewright.counting_sums import (
 )
 from spikewright.nodes import IntArray
 
+CACHED = 2**18
+"""bytes of spikes that fit the cache, with what is made of them"""
 FEW_PLACES = 1 / 8
 """share of the places of a channel that may weigh otherwise"""
 
@@ -48,19 +50,22 @@ def spark_amounts(grid: Grid, sent: Sent, weights: Sequence[Weights]) -> list[Am
         return [Amount(each, None, 0) for each in cells]
     late = np.zeros(len(weights), dtype=np.int64)
     if grid.lengths is not None:
-        late = _cells(bits & _late(grid, sent, slots, channels), matrix).sum(axis=1)
+        late = _of_padding(grid, sent, slots, matrix)
     assert sent.by_neuron is not None  # noqa: S101 - kept where there are tokens
     whole, found = sent.by_neuron, zip(cells, weights, late.tolist(), strict=True)
     return [Amount(k, each.by_token(whole), padding) for k, each, padding in found]
 
 
-def _late(grid: Grid, sent: Sent, slots: int, channels: int) -> Bits:
-    """Return the bits of padding, as large as those of a step or one channel of it."""
-    late = grid.is_padding(slots)
-    if sent.mask.shape[2] == channels * slots:
-        return pack(late, 1)[:, np.newaxis]
-    whole = np.tile(late, sent.mask.shape[2] // slots)
-    return pack(whole, channels)[:, np.newaxis]
+def _of_padding(grid: Grid, sent: Sent, slots: int, matrix: IntArray) -> IntArray:
+    """Return the sums of all padding, (weights,); most of it is silent as a rule."""
+    channels = sent.channels(slots)
+    late = pack(grid.is_padding(slots), 1)[:, np.newaxis]
+    anywhere = sent.any_channel(channels) & late[:, :, 0]
+    some = np.flatnonzero(anywhere.any(axis=(1, 2)))
+    if not len(some):
+        return np.zeros(len(matrix), dtype=np.int64)
+    cells = _cells(sent.bits(channels)[some] & late[some], matrix)
+    return np.asarray(cells.sum(axis=1))
 
 
 def _cells(bits: Bits, matrix: IntArray) -> IntArray:
@@ -145,8 +150,13 @@ def _weigh(
 def _count_under(rows: Bits, mask: Bits) -> IntArray:
     """Count the bits of each row that are in the mask, as many as the cache holds."""
     size = max(1, CACHED // max(1, len(mask)))
-    parts = [
-        count_set(rows[start : start + size] & mask)
-        for start in range(0, len(rows), size)
-    ]
-    return np.concatenate(parts)
+    kind = np.uint16 if len(mask) * 8 <= np.iinfo(np.uint16).max else np.int64
+    words, kept = as_words(rows), as_words(mask)
+    used = np.flatnonzero(kept)
+    some_words = slice(used[0], used[-1] + 1) if len(used) else slice(0)
+    words, kept = words[:, some_words], kept[some_words]
+    found = np.empty(len(rows), dtype=np.int64)
+    for start in range(0, len(rows), size):
+        some = np.bitwise_count(words[start : start + size] & kept)
+        found[start : start + size] = some.sum(axis=-1, dtype=kind)
+    return found

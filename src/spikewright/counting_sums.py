@@ -45,6 +45,12 @@ class Grid:
         late: npt.NDArray[np.bool_] = np.arange(tokens) >= self.lengths[:, np.newaxis]
         return late
 
+    def padding_of(self, shares: IntArray) -> int:
+        """Add up, over all samples, the shares (tokens,) of tokens that are padding."""
+        assert self.lengths is not None  # noqa: S101 - asked for only with lengths
+        used = np.minimum(self.lengths, len(shares))
+        return int(np.append(shares[::-1].cumsum()[::-1], 0)[used].sum())
+
 
 @dataclass(frozen=True, eq=False)
 class Amount:
@@ -82,14 +88,16 @@ class Weights:
     spread: IntArray | None = None
     """(neurons, tokens) where the token is that of who receives; adds up to `each`"""
 
-    def by_token(self, sent: IntArray) -> IntArray | None:
-        """Share out `sent` (neurons,), weighted, to the tokens."""
+    def by_token(self, sent: IntArray | None) -> IntArray | None:
+        """Share out `sent` (neurons,), weighted, to the tokens; None: one of each."""
+        shared: IntArray
         if self.spread is not None:
-            spread: IntArray = sent @ self.spread
-            return spread
-        if self.slots == 1:
+            shared = self.spread.sum(axis=0) if sent is None else sent @ self.spread
+        elif self.slots == 1:
             return None
-        shared: IntArray = (sent * self.each).reshape(-1, self.slots).sum(axis=0)
+        else:
+            each = self.each if sent is None else sent * self.each
+            shared = each.reshape(-1, self.slots).sum(axis=0)
         return shared
 
 
@@ -109,13 +117,12 @@ def steady_amount(grid: Grid, weights: Weights) -> Amount:
     """Count a message of every neuron at every step."""
     cell = int(weights.each.sum())
     cells = np.broadcast_to(np.int64(cell), (grid.samples, grid.steps))
-    shares = weights.by_token(np.ones(len(weights.each), dtype=np.int64))
+    shares = weights.by_token(None)
     if shares is None:
         return Amount(cells, None, 0)
     padding = 0
     if grid.lengths is not None:
-        late = grid.is_padding(len(shares)).sum(axis=0, dtype=np.int64)
-        padding = grid.steps * int(late @ shares)
+        padding = grid.steps * grid.padding_of(shares)
     return Amount(cells, shares * (grid.samples * grid.steps), padding)
 
 

@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from spikewright.linear import to_matrix
-from spikewright.nodes import IntArray, SparseSynapses
+from spikewright.nodes import IntArray
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Counts: TypeAlias = npt.NDArray[np.int32]
@@ -21,6 +20,8 @@ FEW_LEFT = 1 / 8
 """share of pairs below which they are looked at one by one"""
 FEW_ZEROS = 1 / 16
 """share of zeros below which those are added up instead of the weights"""
+MOST_ZEROS = 64
+"""zeros of any target up to which that pays"""
 LONG = 2048
 """neurons from which a call for each row is faster than a loop over all"""
 _ONES = np.uint64(0x0101010101010101)
@@ -90,35 +91,34 @@ class Pattern:
         return self.has_weight.astype(np.float32)
 
     @cached_property
-    def missed(self) -> Any:
-        """1 where there is no weight; a SciPy matrix."""
+    def missed(self) -> list[tuple[IntArray, IntArray]]:
+        """Targets with the first source that each lacks, with the second, and so on."""
         targets, sources = np.nonzero(~self.has_weight)
-        ones = np.ones(len(targets), np.float32)
-        missed = SparseSynapses(ones, targets, sources, self.has_weight.shape)
-        return to_matrix(missed, ones)
+        number = np.arange(len(targets)) - np.searchsorted(targets, targets)
+        each = [number == k for k in range(self.most)]
+        return [(targets[some], sources[some]) for some in each]
 
 
 def make_pattern(weight: npt.NDArray[Any]) -> Pattern:
     """Return the pattern of weights (targets, sources)."""
     has_weight = np.asarray(weight != 0)
     zeros = weight.shape[1] - np.count_nonzero(has_weight, axis=1)
-    has_few = bool(zeros.sum() <= FEW_ZEROS * weight.size)
-    return Pattern(has_weight, int(zeros.max(initial=0)), has_few)
+    most = int(zeros.max(initial=0))
+    has_few = bool(zeros.sum() <= FEW_ZEROS * weight.size) and most <= MOST_ZEROS
+    return Pattern(has_weight, most, has_few)
 
 
 def touches(pattern: Pattern, x: Mask) -> Mask:
     """Tell which targets (rows, targets) meet a source that sent.
 
-    A target meets one if it misses fewer than were sent. Sums of zeros and ones are
-    exact in float32, and zero only if all are.
+    Sums of zeros and ones are exact in float32, and zero only if all are.
 
     Args:
         pattern: of the weights.
         x: (rows, sources).
     """
     if pattern.has_few_zeros:
-        sent = np.ascontiguousarray(x.T, dtype=np.float32)
-        return np.asarray((pattern.missed @ sent < sent.sum(axis=0)).T)
+        return _touch_most(pattern, x)
     meets = pattern.meets
     found = _meet(meets[:, :FIRST], x[:, :FIRST])
     if meets.shape[1] <= FIRST:
@@ -131,6 +131,15 @@ def touches(pattern: Pattern, x: Mask) -> Mask:
         both = x[rows, rest] & (meets[targets, rest] != 0)
         found[rows, targets] = both.any(axis=1)
     return found
+
+
+def _touch_most(pattern: Pattern, x: Mask) -> Mask:
+    """As `touches`: a target meets one if it misses fewer than were sent."""
+    by_source = np.ascontiguousarray(x.T).view(np.uint8)
+    missed = np.zeros((len(pattern.has_weight), len(x)), dtype=np.uint8)
+    for targets, sources in pattern.missed:
+        missed[targets] += by_source[sources]
+    return np.asarray((missed < np.count_nonzero(x, axis=1)).T)
 
 
 def _meet(meets: npt.NDArray[np.float32], x: Mask) -> Mask:

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from spikewright import nodes as n
-from spikewright.counting_bitwise import count_bits
+from spikewright.counting_bitwise import bitwise_amount
 from spikewright.counting_cells import Way, Work, count_active
-from spikewright.counting_events import EVERY, choose, make_mark
+from spikewright.counting_events import EVERY, choose
 from spikewright.counting_packed import Heard, Sent
 from spikewright.counting_signals import (
     Levels,
@@ -23,7 +23,7 @@ from spikewright.counting_signals import (
 )
 from spikewright.counting_sums import CELLS, Amount, Grid, Weights, steady_amount
 from spikewright.counting_touch import Mask
-from spikewright.linear import ends
+from spikewright.linear import ends, fan_in
 
 PACKED = 8
 """times more neurons are looked at together where their bits are"""
@@ -88,19 +88,21 @@ def _steady(grid: Grid, node: n.Neurons | n.Graded, feeds: Feeds) -> Mask:
 
 def _receivers(projection: Projection) -> Mask:
     """Tell which targets have a non-zero synapse, (targets,)."""
+    synapses = projection.synapses
+    if not isinstance(synapses, n.TokenSynapses | n.ConvSynapses):
+        return np.asarray(fan_in(synapses).reshape(-1) > 0)
     size = math.prod(projection.population.shape)
-    mask = np.zeros((1, math.prod(ends(projection.synapses, size)[1])), dtype=np.bool_)
+    mask = np.zeros((1, math.prod(ends(synapses, size)[1])), dtype=np.bool_)
     every = Sent(np.ones((1, 1, size), np.bool_), (size,))
-    make_mark(projection.synapses, every, EVERY)(Heard(every, slice(0, 1), 1), mask)
+    Way(synapses, 0, every, EVERY).mark(Heard(every, slice(0, 1), 1), mask)
     return np.asarray(mask[0])
 
 
 def _changing_amount(grid: Grid, work: Work, slots: int) -> Amount:
     """Count what differs between samples; places are whole rounds of tokens."""
     if work.is_bitwise:
-        cells, by_sample = count_bits(work, slots)
-    else:
-        cells, by_sample = _in_chunks(grid, work, slots)
+        return bitwise_amount(grid, work, slots)
+    cells, by_sample = _in_chunks(grid, work, slots)
     if slots == 1:
         return Amount(cells, None, 0)
     padding = 0
@@ -110,13 +112,21 @@ def _changing_amount(grid: Grid, work: Work, slots: int) -> Amount:
 
 
 def _in_chunks(grid: Grid, work: Work, slots: int) -> tuple[n.IntArray, n.IntArray]:
-    sizes = [work.steady.shape[1], *(way.sent.mask.shape[2] for way in work.ways)]
     cells = np.empty((grid.samples, grid.steps), dtype=np.int64)
     by_sample = np.empty((grid.samples, slots), dtype=np.int64)
-    widest = max(sizes) // (PACKED if work.has_windows else 1)
-    for chunk in grid.chunks(widest, most=CELLS):
+    for chunk in grid.chunks(_widest(work), most=CELLS):
         cells[chunk], by_sample[chunk] = count_active(work, chunk, slots)
     return cells, by_sample
+
+
+def _widest(work: Work) -> int:
+    """Return the bytes that a step is looked at by."""
+    always = work.has_windows
+    widest: int = work.steady.shape[1] // (PACKED if always else 1)
+    for way in work.ways:
+        is_packed = always or way.is_packed
+        widest = max(widest, way.sent.mask.shape[2] // (PACKED if is_packed else 1))
+    return widest
 
 
 def feeds_of(

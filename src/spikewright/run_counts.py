@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,9 @@ class RunCounts:
     """the part of `totals()` that padding tokens caused; empty without lengths"""
     uncounted: tuple[tuple[str, str], ...]
     """(node, what is missing and why)"""
+    most: Mapping[frozenset[str], Mapping[str, int]] | None = None
+    """of counts whose samples were added up, so that `counts` has one row: nodes ->
+    field -> the largest sum of these nodes in a step of a sample"""
 
     @property
     def barriers(self) -> IntArray:
@@ -60,7 +63,13 @@ class RunCounts:
         return {key: values.sum(axis=0) for key, values in fields.items()}
 
     def by_sample(self) -> tuple[OperationCount, ...]:
-        """Return all operations of each sample, barriers included."""
+        """Return all operations of each sample, barriers included.
+
+        Raises:
+            InputError: the samples were added up.
+        """
+        if self.most is not None:
+            raise InputError("samples were added up; count again without adding them")
         sums: dict[str, IntArray] = {
             "barriers": np.full(self.samples, self.steps, dtype=np.int64)
         }
@@ -96,10 +105,45 @@ class RunCounts:
     def peaks(self) -> dict[str, dict[str, int]]:
         """The largest synops, spikes and packets in one step of one sample, by node."""
         return {
-            name: {key: int(fields[key].max()) for key in PEAKS if key in fields}
+            name: {k: v for k, v in self.peak([name]).items() if k in PEAKS}
             for name, fields in self.counts.items()
             if any(key in fields for key in PEAKS)
         }
+
+    def peak(self, nodes: Collection[str]) -> dict[str, int]:
+        """Return the most of each field in one step of one sample, nodes added up.
+
+        Raises:
+            InputError: the samples were added up, and not for these nodes together.
+        """
+        if self.most is not None:
+            if frozenset(nodes) not in self.most:
+                raise InputError(
+                    f"samples were added up, not for {', '.join(nodes)} together"
+                )
+            return dict(self.most[frozenset(nodes)])
+        sums: dict[str, IntArray] = {}
+        for name in nodes:
+            for key, values in self.counts.get(name, {}).items():
+                sums[key] = sums[key] + values if key in sums else values
+        return {key: int(each.max()) for key, each in sums.items()}
+
+    def added(self, groups: Iterable[Collection[str]] = ()) -> RunCounts:
+        """Add the samples up: what is left is as large for one as for a million.
+
+        Args:
+            groups: of nodes whose peaks together will be asked for; each node by
+                itself has its peak in any case.
+        """
+        every = [*([name] for name in self.counts), *groups]
+        return replace(
+            self,
+            counts={
+                name: {k: v.sum(axis=0, keepdims=True) for k, v in fields.items()}
+                for name, fields in self.counts.items()
+            },
+            most={frozenset(nodes): self.peak(nodes) for nodes in every},
+        )
 
     def refuse_uncounted(self) -> None:
         """Raise `CountError` if anything could not be counted."""
@@ -111,22 +155,34 @@ class RunCounts:
 def join_counts(parts: Iterable[RunCounts]) -> RunCounts:
     """Join counts of the same graph along the samples.
 
+    Counts whose samples were added up are added as they come, one in memory at a time.
+
     Raises:
-        InputError: there are none, or they are of different graphs or steps.
+        InputError: there are none, or they are of different graphs or steps, or the
+            samples of some were added up and those of others not.
     """
-    every = list(parts)
-    if not every:
+    kept: list[RunCounts] = []
+    for part in parts:
+        if kept:
+            _refuse_other(kept[0], part)
+        if kept and part.most is not None:
+            kept[0] = _joined([kept[0], part])
+        else:
+            kept.append(part)
+    if not kept:
         raise InputError("no counts to join; give those of one batch at least")
+    return _joined(kept) if len(kept) > 1 else kept[0]
+
+
+def _joined(every: Sequence[RunCounts]) -> RunCounts:
     first = every[0]
-    for other in every[1:]:
-        _refuse_other(first, other)
+    join = np.concatenate if first.most is None else _sum
     return RunCounts(
         sum(each.samples for each in every),
         first.steps,
         {
             name: {
-                key: np.concatenate([each.counts[name][key] for each in every])
-                for key in fields
+                key: join([each.counts[name][key] for each in every]) for key in fields
             }
             for name, fields in first.counts.items()
         },
@@ -136,13 +192,28 @@ def join_counts(parts: Iterable[RunCounts]) -> RunCounts:
             for name in first.padding
         },
         tuple(dict.fromkeys(entry for each in every for entry in each.uncounted)),
+        None if first.most is None else _largest([each.most or {} for each in every]),
     )
+
+
+def _sum(rows: Sequence[IntArray]) -> IntArray:
+    found: IntArray = np.sum(rows, axis=0)
+    return found
+
+
+def _largest(
+    parts: Sequence[Mapping[frozenset[str], Mapping[str, int]]],
+) -> dict[frozenset[str], dict[str, int]]:
+    return {
+        nodes: {key: max(each[nodes][key] for each in parts) for key in fields}
+        for nodes, fields in parts[0].items()
+    }
 
 
 def _refuse_other(first: RunCounts, other: RunCounts) -> None:
     def outline(each: RunCounts) -> object:
         fields = {name: set(found) for name, found in each.counts.items()}
-        return each.steps, fields, set(each.padding)
+        return each.steps, fields, set(each.padding), set(each.most or ())
 
     if outline(first) != outline(other):
         raise InputError(

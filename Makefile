@@ -9,18 +9,31 @@
 # make reproduce   the trainings of benchmarks/RESULTS.md again, tables and pictures into
 #             RUN/tables (DATA=, RUN=, MINUTES= of this slice, ONLY= one part of
 #             benchmarks/reproduce.py); status 3 of its program: the same command goes on
+# make fuzz   broken and hostile files and texts at every door: CASES= of them by SEED=;
+#             what breaks us is kept in build/fuzz
+# make faults  kill every verb at random moments, KILLS= times each, and compare with runs
+#             that nothing disturbed
+# make soak   5,000 sentences through Lava and 100,000 through integer, memory measured,
+#             into SOAK (MINUTES= of this slice; status 3: the same command goes on)
+# make audit  ask PyPI, by pip-audit, whether a vulnerability is known of what is installed;
+#             it needs the network
 PYTHON ?= python3
 VENV ?= .venv
 CONFORMANCE ?= .venv-conformance
+AUDIT ?= .venv-audit
 DATA ?= ../shared/data
 PAPER ?=
 RUN ?= runs/reproduce
 MINUTES ?=
+CASES ?= 20000
+SEED ?= 0
 ONLY ?=
+KILLS ?= 20
+SOAK ?= runs/soak
 BIN = $(VENV)/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: setup demo test docs conformance bench reproduce clean
+.PHONY: setup demo test docs conformance bench reproduce fuzz faults soak audit clean
 
 setup: $(VENV)/.installed
 
@@ -28,7 +41,7 @@ setup: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[train,lava,onnx,plots,test,docs]"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[train,lava,onnx,plots,cluster,test,docs]"
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --ignore-requires-python lava-nc==0.10.0
 	touch $@
 
@@ -73,5 +86,29 @@ reproduce: setup
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[teacher]"
 	$(BIN)/python benchmarks/reproduce.py --data $(DATA) --run $(RUN) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))
 
+fuzz: setup
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[fuzz]"
+	$(BIN)/python tests/fuzz/run.py --cases $(CASES) --seed $(SEED)
+
+faults: setup
+	$(BIN)/python benchmarks/faults.py --kills $(KILLS)
+
+soak: setup
+	$(BIN)/python benchmarks/soak.py lava --data $(DATA)/sst2_phrases --run $(SOAK)/lava $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python benchmarks/soak.py integer --data $(DATA)/sst2_phrases --run $(SOAK)/integer $(if $(MINUTES),--minutes $(MINUTES))
+	$(BIN)/python benchmarks/soak.py table --run $(SOAK)/lava $(SOAK)/integer --picture $(SOAK)/soak.svg
+
+# an environment of its own, or the tool would be audited as a part of us; strict: what
+# PyPI does not know fails, or an audit of nothing would pass
+$(AUDIT)/.installed: constraints.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt pip-audit
+	touch $@
+
+audit: setup $(AUDIT)/.installed
+	mkdir -p build
+	$(BIN)/python -m pip freeze -q --disable-pip-version-check --exclude-editable | sed 's/+.*//' > build/audit.txt
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r build/audit.txt
+
 clean:
-	rm -rf $(VENV) $(CONFORMANCE) build dist *.egg-info
+	rm -rf $(VENV) $(CONFORMANCE) $(AUDIT) build dist *.egg-info

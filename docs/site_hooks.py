@@ -26,6 +26,7 @@ ELSEWHERE: Mapping[str, str] = {
     "index.md": "README.md",
     "results.md": "benchmarks/RESULTS.md",
     "changelog.md": "CHANGELOG.md",
+    "security.md": "SECURITY.md",
     "license.md": "LICENSE",
 }
 """page of the site -> file of the repository"""

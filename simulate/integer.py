@@ -53,6 +53,7 @@ def run_integer(
     trace: TracePolicy = EVERYTHING,
     batching: Batching = ALONE,
     on_samples: Callable[[int], None] = lambda done: None,
+    first: int = 0,
 ) -> SpikeTrace:
     """Run spikes through a QUANTIZED graph in Loihi's integers.
 
@@ -64,6 +65,7 @@ def run_integer(
         batching: how many samples at once, in how many processes; the result is the
             same.
         on_samples: called with the number of finished samples.
+        first: number of the first sample, by which errors name it.
 
     Raises:
         GraphError: the graph is not QUANTIZED, or not one that a chip could run.
@@ -72,7 +74,7 @@ def run_integer(
         WorkerError: a worker process died.
     """
     checked = check_inputs(graph, inputs)
-    every = _iterate(graph, checked, trace, batching, on_samples)
+    every = _iterate(graph, checked, trace, batching, on_samples, first)
     samples, steps = next(iter(checked.values())).shape[:2]
     return collect_traces(every, samples, run_meta(graph, "integer", steps))
 
@@ -84,13 +86,14 @@ def iterate_integer(
     trace: TracePolicy = EVERYTHING,
     batching: Batching = ALONE,
     on_samples: Callable[[int], None] = lambda done: None,
+    first: int = 0,
 ) -> Iterator[SpikeTrace]:
     """Yield the trace of a batch at a time, in order: bounded memory for large sets.
 
     Arguments and errors are those of `run_integer`; the traces have no `meta`.
     """
     checked = check_inputs(graph, inputs)
-    yield from _iterate(graph, checked, trace, batching, on_samples)
+    yield from _iterate(graph, checked, trace, batching, on_samples, first)
 
 
 def _iterate(
@@ -99,12 +102,13 @@ def _iterate(
     trace: TracePolicy,
     batching: Batching,
     on_samples: Callable[[int], None],
+    first: int,
 ) -> Iterator[SpikeTrace]:
     samples, steps = next(iter(inputs.values())).shape[:2]
     plan = make_plan(graph, steps)
     trace.check(plan.spiking)
     batch = batch_size(plan, batching, samples)
-    chunks = _chunks(inputs, batch)
+    chunks = _chunks(inputs, batch, first)
     if min(batching.workers, len(chunks)) > 1:
         parts = iterate_in_workers(plan, batch, trace, chunks, batching.workers)
     else:
@@ -116,9 +120,10 @@ def _iterate(
         on_samples(done)
 
 
-def refuse_overflow(graph: Graph, inputs: Inputs) -> None:
+def refuse_overflow(graph: Graph, inputs: Inputs, *, first: int = 0) -> None:
     """Raise `OverflowDetectedError` if a run of these inputs leaves a register."""
-    for _ in iterate_integer(graph, inputs, trace=TracePolicy(Keep.NONE)):
+    nothing = TracePolicy(Keep.NONE)
+    for _ in iterate_integer(graph, inputs, trace=nothing, first=first):
         pass
 
 
@@ -133,10 +138,10 @@ def batch_size(plan: Plan, batching: Batching, samples: int) -> int:
     return math.ceil(samples / chunks)
 
 
-def _chunks(inputs: Signals, batch: int) -> list[Chunk]:
+def _chunks(inputs: Signals, batch: int, first: int) -> list[Chunk]:
     samples = len(next(iter(inputs.values())))
     return [
-        Chunk(start, {k: v[start : start + batch] for k, v in inputs.items()})
+        Chunk(first + start, {k: v[start : start + batch] for k, v in inputs.items()})
         for start in range(0, samples, batch)
     ]
 

@@ -2,15 +2,13 @@
 
 A worker is a child of ours, not of `multiprocessing`: it gets an environment in which
 BLAS uses one thread, and never imports the user's script. What all chunks share lies in
-a file; chunks go to its stdin and traces come back from its stdout, both pickled.
+a file; chunks go to its stdin and traces come back from its stdout, as `wire` has them.
 """
 
 from __future__ import annotations
 
-import pickle
 import subprocess
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,15 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
+
+import numpy.typing as npt
 
 from spikewright.errors import OverflowDetectedError, WorkerError
-from spikewright.graph import Edge, Graph, Stage
-from spikewright.nodes import Node
+from spikewright.files import graph_arrays, graph_of
+from spikewright.holds import work_folder
 from spikewright.simulate.children import child_environment
 from spikewright.simulate.inputs import Signals
 from spikewright.simulate.integer_plan import Plan, make_plan
 from spikewright.simulate.interrupts import interrupts_held
-from spikewright.trace import SpikeTrace, TracePolicy
+from spikewright.simulate.wire import Message, receive, send
+from spikewright.trace import Keep, SpikeTrace, TracePolicy
 
 WORKER = (sys.executable, "-m", "spikewright.simulate.worker")
 _PIPE_BYTES = 2**20
@@ -42,23 +44,52 @@ class Chunk:
     inputs: Signals
     """by Input: (samples, steps, *shape)"""
 
+    def message(self) -> Message:
+        """Return what a worker is told."""
+        return Message({"first": self.first}, self.inputs)
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What all chunks have in common; a plain form of the graph, to be pickled."""
+    """What all chunks have in common."""
 
-    nodes: Mapping[str, Node]
-    edges: tuple[Edge, ...]
-    dt_s: float | None
-    arrival: Mapping[str, int]
-    steps: int
+    plan: Plan
     batch: int
     policy: TracePolicy
 
-    def plan(self) -> Plan:
-        """Return the plan that the parent made."""
-        graph = Graph(self.nodes, self.edges, Stage.QUANTIZED, self.dt_s, self.arrival)
-        return make_plan(graph, self.steps)
+    def message(self) -> Message:
+        """Return what a worker is told; `task_of` reads it."""
+        plain = {
+            "steps": self.plan.steps,
+            "batch": self.batch,
+            "keep": self.policy.keep.value,
+            "full": list(self.policy.full),
+        }
+        return Message(plain, graph_arrays(self.plan.graph))
+
+
+def task_of(message: Message) -> Task:
+    """Return the task that the parent has; its plan is made again."""
+    plain = message.plain
+    plan = make_plan(graph_of(message.arrays, "task"), plain["steps"])
+    return Task(plan, plain["batch"], TracePolicy(Keep(plain["keep"]), plain["full"]))
+
+
+def answer_of(trace: SpikeTrace) -> Message:
+    """Return what a worker answers; `trace_of` reads it."""
+    parts: dict[str, Mapping[str, npt.NDArray[Any]]]
+    parts = {"spikes": trace.spikes, "outputs": trace.outputs, "counts": trace.counts}
+    arrays = {f"{part}/{k}": v for part, each in parts.items() for k, v in each.items()}
+    return Message({"overflow": None}, arrays)
+
+
+def trace_of(message: Message) -> SpikeTrace:
+    """Return the trace that a worker answered with."""
+    parts: dict[str, Signals] = {"spikes": {}, "outputs": {}, "counts": {}}
+    for path, array in message.arrays.items():
+        part, _, name = path.partition("/")
+        parts[part][name] = array
+    return SpikeTrace(parts["spikes"], parts["outputs"], counts=parts["counts"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +108,7 @@ def iterate_in_workers(
         OverflowDetectedError: a sum or a state left its register.
         WorkerError: a worker died.
     """
-    graph = plan.graph
-    nodes, arrival = dict(graph.nodes), dict(graph.arrival)
-    shared = (plan.steps, batch, policy)
-    task = Task(nodes, graph.edges, graph.dt_s, arrival, *shared)
-    with _crew(task, workers) as (threads, idle):
+    with _crew(Task(plan, batch, policy), workers) as (threads, idle):
         under_way: deque[Future[SpikeTrace]] = deque()
         for chunk in chunks:
             under_way.append(threads.submit(_delegate, idle, chunk))
@@ -96,16 +123,17 @@ def _crew(
     task: Task, workers: int
 ) -> Iterator[tuple[ThreadPoolExecutor, SimpleQueue[_Worker]]]:
     """Start workers, and as many threads to wait for them; leave none behind."""
-    with tempfile.TemporaryDirectory(prefix="spikewright-workers-") as name:
-        shared = Path(name) / "task"
-        shared.write_bytes(pickle.dumps(task))
+    with work_folder("workers") as folder:
+        shared = folder / "task"
+        with shared.open("wb") as file:
+            send(task.message(), file)
         crew: list[_Worker] = []
         idle: SimpleQueue[_Worker] = SimpleQueue()
         threads = ThreadPoolExecutor(workers)
         try:
             for i in range(workers):
                 with interrupts_held():
-                    crew.append(_start(shared, Path(name) / f"{i}.log"))
+                    crew.append(_start(shared, folder / f"{i}.log"))
                 idle.put(crew[-1])
             yield threads, idle
         finally:
@@ -154,15 +182,15 @@ def _exchange(worker: _Worker, chunk: Chunk) -> SpikeTrace:
     assert given is not None  # noqa: S101 - both are pipes
     assert taken is not None  # noqa: S101
     try:
-        pickle.dump(chunk, given, protocol=pickle.HIGHEST_PROTOCOL)
-        given.flush()
-        answer = pickle.load(taken)  # noqa: S301 - from our own child
-    except (BrokenPipeError, EOFError, pickle.UnpicklingError) as error:
+        send(chunk.message(), given)
+        answer = receive(taken)
+    except (BrokenPipeError, EOFError, ValueError) as error:
         raise _lost(worker, chunk) from error
-    if isinstance(answer, str):
-        raise OverflowDetectedError(answer)
-    assert isinstance(answer, SpikeTrace)  # noqa: S101 - the worker sends nothing else
-    return answer
+    if answer is None:
+        raise _lost(worker, chunk)
+    if answer.plain["overflow"] is not None:
+        raise OverflowDetectedError(answer.plain["overflow"])
+    return trace_of(answer)
 
 
 def _lost(worker: _Worker, chunk: Chunk) -> WorkerError:

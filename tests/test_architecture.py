@@ -37,7 +37,10 @@ LAVA = ("simulate/lava_backend/engine/", "simulate/lava_backend/child.py")
 SNNTORCH = ("export/from_snntorch.py", "export/to_snntorch.py", "export/snntorch/")
 MAY_BE_IMPORTED_BY = {
     "accelerate": ("train/",),
+    "cryptography": ("simulate/cluster/dask.py",),
+    "dask": ("simulate/cluster/dask.py",),
     "datasets": ("train/texts/sources.py",),
+    "distributed": ("simulate/cluster/dask.py",),
     "google": ("export/onnx/file.py",),
     "h5py": ("export/netx/", "export/nir/"),
     "lava": LAVA,

@@ -18,13 +18,13 @@ from spikewright.files import (
     read_arrays,
     read_graph,
     read_trace,
-    whole_file,
     write_arrays,
     write_graph,
     write_trace,
 )
 from spikewright.graph import ALLOWED, Edge, Graph, Stage
 from spikewright.trace import SpikeTrace
+from spikewright.whole_files import whole_file
 
 TWO = np.array([0.1, -2.0])
 SQUARE = np.array([[1.5, 0.0], [-0.25, 3.0]])

@@ -17,14 +17,21 @@ from spikewright.train.spikebert.model import (
     SpikeBertForSequenceClassification,
     SpikeBertModel,
 )
+from spikewright.train.spikingbert.config import SpikingBertConfig
+from spikewright.train.spikingbert.model import (
+    SpikingBertForSequenceClassification,
+    SpikingBertModel,
+)
 
 CLASSIFIERS: tuple[tuple[type[PretrainedConfig], type[PreTrainedModel]], ...] = (
     (ChipStudentConfig, ChipStudent),
     (SpikeBertConfig, SpikeBertForSequenceClassification),
+    (SpikingBertConfig, SpikingBertForSequenceClassification),
 )
 """what `AutoModelForSequenceClassification` and pipelines make of a configuration"""
 ENCODERS: tuple[tuple[type[PretrainedConfig], type[PreTrainedModel]], ...] = (
     (SpikeBertConfig, SpikeBertModel),
+    (SpikingBertConfig, SpikingBertModel),
 )
 """what `AutoModel` makes of one"""
 

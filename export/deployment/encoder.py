@@ -13,6 +13,8 @@ from tokenizers import Tokenizer
 from spikewright.errors import InputError
 
 Bits = npt.NDArray[np.uint8]
+MAX_CHARACTERS = 100_000
+"""of a sentence: beyond it the tokenizer takes hundreds of bytes for each"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +53,14 @@ def token_ids(tokenizer: Tokenizer, text: str) -> list[int]:
     """Return the token ids of a sentence, without special tokens.
 
     Raises:
-        InputError: the sentence holds no token, or cannot be split.
+        InputError: the sentence holds no token, is too long, or cannot be split.
     """
     where = f"sentence {text[:40]!r}"
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(
+            f"{where}: has {len(text)} characters; allowed: {MAX_CHARACTERS}; give "
+            "sentences one by one"
+        )
     with _refusing(f"{where}: cannot be split into tokens"):
         encoded = tokenizer.encode(text, add_special_tokens=False)
     ids: list[int] = encoded.ids

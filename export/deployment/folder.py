@@ -22,9 +22,10 @@ from tokenizers import Tokenizer
 from spikewright.errors import InputError
 from spikewright.export.deployment.encoder import EncoderTables, parse_tokenizer
 from spikewright.export.nir.io import read_nir, write_nir
-from spikewright.files import cannot_write, part_of, read_arrays, write_arrays
+from spikewright.files import read_arrays, write_arrays
 from spikewright.graph import Graph
 from spikewright.nodes import Input
+from spikewright.whole_files import cannot_write, check_name, private_folder, usual_mode
 
 FILES = frozenset({"model.nir", "encoder.npz", "tokenizer.json", "card.json"})
 CHECKPOINT = "model.safetensors"
@@ -73,24 +74,23 @@ def write_deployment(
         GraphError: NIR cannot say the graph.
     """
     folder = Path(folder)
-    part = part_of(folder)
+    check_name(folder)
     _check_card(f"card of {folder}", card)
     _check_fit(folder, graph, tables, card["tokens"])
     parse_tokenizer(f"tokenizer of {folder}", tokenizer_json)
     try:
         _refuse_other_contents(folder)
-        part.mkdir()
-        write_nir(graph, part / "model.nir", dt_s=float(card["dt_s"]))
-        write_arrays(
-            part / "encoder.npz", {"words": tables.words, "positions": tables.positions}
-        )
-        (part / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
-        (part / "card.json").write_text(json.dumps(card, indent=2) + "\n")
-        _put_in_place(part, folder)
+        with private_folder(folder) as part:
+            write_nir(graph, part / "model.nir", dt_s=float(card["dt_s"]))
+            write_arrays(
+                part / "encoder.npz",
+                {"words": tables.words, "positions": tables.positions},
+            )
+            (part / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
+            (part / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+            _put_in_place(part, folder)
     except OSError as error:
         raise cannot_write(folder, error) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _refuse_other_contents(folder: Path) -> None:
@@ -105,6 +105,7 @@ def _refuse_other_contents(folder: Path) -> None:
 
 def _put_in_place(part: Path, folder: Path) -> None:
     """Rename `part` to `folder`; the old one goes last, or comes back."""
+    part.chmod(usual_mode(0o777))
     if not folder.exists():
         part.rename(folder)
         return
@@ -115,7 +116,10 @@ def _put_in_place(part: Path, folder: Path) -> None:
     except OSError:
         old.rename(folder)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    if old.is_symlink():
+        old.unlink()  # what it led to is not ours
+    else:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 # --- reading -------------------------------------------------------------------------
@@ -156,7 +160,7 @@ def _read_card(path: Path) -> dict[str, Any]:
     text = _read_text(path)
     try:
         card = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); export again") from error
     if not isinstance(card, dict):
         raise InputError(f"{path}: holds no JSON object; export again")

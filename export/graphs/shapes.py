@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import prod
 
 from spikewright import nodes as n
+from spikewright.array_limit import check_array_bytes
 from spikewright.errors import GraphError
 from spikewright.export.graphs.order import Wire
+
+_WIDTH = 8
+"""bytes of a value in float64"""
 
 
 def same_pads(taps: int, dilation: int) -> n.Pair:
@@ -96,6 +101,22 @@ def check_shapes(nodes: Mapping[str, n.Node], edges: Iterable[Wire]) -> None:
                 f"edge {source} -> {target}: '{source}' sends shape {sent}, but "
                 f"'{target}' takes shape {taken}; correct one of the two"
             )
+
+
+def check_sizes(nodes: Mapping[str, n.Node]) -> None:
+    """Check that signals are small enough to be computed with.
+
+    A file merely declares some shapes, such as an Input's; no memory is given to any
+    before this.
+
+    Raises:
+        InputError: a value for each place of a signal would be beyond the limit for the
+            arrays of a file.
+    """
+    for name, node in nodes.items():
+        for shape in ends(name, node):
+            where = f"node '{name}': a signal of shape {shape}"
+            check_array_bytes(where, _WIDTH * prod(shape))
 
 
 def check_alike(name: str, kind: str, shapes: Mapping[str, n.Shape]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import numpy as np
 
 from spikewright.errors import GraphError, InputError
 from spikewright.export.nir.check import RAISED
-from spikewright.export.nir.fields import check_stored, is_text, stray_link
+from spikewright.export.nir.fields import is_text, stray_link
 from spikewright.export.nir.heap import check_heaps
+from spikewright.export.nir.stored import check_stored, check_total
 from spikewright.values import IntArray
 
 MAX_LAYERS = 4096
@@ -85,7 +87,20 @@ def _layers(path: Path, file: Any) -> list[Any]:
             f"{path}: {count} layers, one of them '{wrong[:60]}'; allowed: 0 to "
             f"{count - 1}, each once; {_CURE}"
         )
-    return [layers[name] for name in names]
+    groups = [layers[name] for name in names]
+    check_total(str(path), chain(*map(_datasets, groups)))
+    return groups
+
+
+def _datasets(group: Any, depth: int = 0) -> Iterator[Any]:
+    """Yield the datasets of a layer and of its neurons; no link is followed."""
+    for name in group if isinstance(group, h5py.Group) else ():
+        if isinstance(group.get(name, getlink=True), h5py.HardLink):
+            member = group[name]
+            if isinstance(member, h5py.Dataset) and member.shape is not None:
+                yield member
+            elif depth == 0:
+                yield from _datasets(member, depth + 1)
 
 
 def check_links(where: str, group: Any) -> None:
@@ -156,8 +171,7 @@ def integers(where: str, group: Any, field: str) -> IntArray:
             f"{where}: {field} is {dataset.dtype} of shape {dataset.shape}; allowed: "
             f"numbers of up to 64 bits, one at least; {_CURE}"
         )
-    if dataset.shape:
-        check_stored(f"{where}: {field}", dataset)
+    check_stored(f"{where}: {field}", dataset)
     values = np.asarray(dataset[()]).astype(np.float64)
     wrong = values[~(np.rint(values) == values) | (np.abs(values) > 2**31)]
     if wrong.size:

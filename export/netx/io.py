@@ -25,11 +25,11 @@ from spikewright.export.netx.read import read_layers
 from spikewright.export.netx.round import Rounded, to_layers
 from spikewright.export.netx.seconds import to_continuous
 from spikewright.export.netx.write import write_layers
-from spikewright.files import whole_file
 from spikewright.graph import Graph, Stage
 from spikewright.loihi import DECAY_ONE, STATE_BITS, STATE_LIMIT, shift_to_zero
 from spikewright.nodes import IntArray
 from spikewright.trace import Spikes
+from spikewright.whole_files import whole_file
 
 Entry = Literal["values", "spikes"]
 _PARTS = (InputLayer, DenseLayer, ConvLayer, CubaNeurons)

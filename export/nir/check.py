@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,14 @@ from spikewright.export.nir.fields import (
     FIELDS,
     KINDS,
     Datasets,
-    check_stored,
     is_text,
+    is_word,
     open_fields,
     stray_link,
 )
 from spikewright.export.nir.heap import check_heaps
 from spikewright.export.nir.nest import Level, Levels, check_ends
+from spikewright.export.nir.stored import check_stored, check_total
 from spikewright.export.nir.values import Values, read_values
 
 RAISED = (
@@ -46,6 +48,8 @@ RAISED = (
 """what h5py and nir raise on damaged files and wrong values (measured by fuzzing)"""
 DEEPEST = 64
 """how many graphs may lie in one another"""
+_ROOM = 2**26
+"""bytes of names of edges that are in memory at once, if each is as long as the file"""
 
 _CURE = "export the model again, or fetch the file again if it was copied"
 
@@ -72,6 +76,9 @@ def read_contents(path: Path) -> Contents:
     with _opened(path) as file:
         graph = _top(path, file)
         survey = _survey(path, graph)
+        check_total(
+            str(path), chain(*(each.values() for each in survey.nodes.values()))
+        )
         values = {
             place: read_values(place, datasets)
             for place, datasets in survey.nodes.items()
@@ -177,7 +184,7 @@ def _survey(path: Path, graph: Any) -> _Survey:
             )
         survey.graphs.add(group)
         kinds = _kinds(path, place, group, survey)
-        level = Level(kinds, _edges(path, place, group))
+        level = Level(kinds, _edges(path, place, group, len(kinds)))
         check_wiring(level.kinds, level.edges)
         if place:
             check_ends(place, level)
@@ -228,15 +235,13 @@ def _kind(path: Path, name: str, node: Any) -> str:
 
 def _text(dataset: Any) -> str | None:
     """Return the string in a scalar dataset, or None if it holds none."""
-    if not isinstance(dataset, h5py.Dataset) or dataset.shape != ():
+    if not is_word(dataset):
         return None
-    if not is_text(dataset):
-        return None  # HDF5 crashes on reading some damaged types
     value = dataset[()]
     return value.decode("utf-8") if isinstance(value, bytes) else None
 
 
-def _edges(path: Path, place: str, graph: Any) -> tuple[Wire, ...]:
+def _edges(path: Path, place: str, graph: Any, names: int) -> tuple[Wire, ...]:
     dataset = graph.get("edges")
     shape = getattr(dataset, "shape", None)
     if shape is None or len(shape) != 2 or shape[1] != 2 or not is_text(dataset):
@@ -244,10 +249,27 @@ def _edges(path: Path, place: str, graph: Any) -> tuple[Wire, ...]:
             f"{path}: a NIR {_graph(place)} without a list of edges; {_CURE}"
         )
     check_stored(f"{_graph(place)}: edges", dataset)
+    if len(dataset) > names**2:
+        raise GraphError(
+            f"{_graph(place)}: {len(dataset)} edges between {names} nodes; allowed: "
+            f"one from each node to each, {names**2}; {_CURE}"
+        )
     prefix = f"{place}." if place else ""
+    # All may name one long text: so a few are read at a time, and none is kept twice.
+    known: dict[str, str] = {}
+    few = max(1, _ROOM // (2 * path.stat().st_size))
     return tuple(
-        (prefix + a.decode("utf-8"), prefix + b.decode("utf-8")) for a, b in dataset[()]
+        (
+            _one(known, prefix + a.decode("utf-8")),
+            _one(known, prefix + b.decode("utf-8")),
+        )
+        for start in range(0, len(dataset), few)
+        for a, b in dataset[start : start + few]
     )
+
+
+def _one(known: dict[str, str], name: str) -> str:
+    return known.setdefault(name, name)
 
 
 # --- time step -----------------------------------------------------------------------
@@ -259,8 +281,13 @@ def _dt_s(path: Path, graph: Any) -> float | None:
         return None
     _check_links(path, metadata)
     recorded = metadata["dt_s"]
-    if not isinstance(recorded, h5py.Dataset) or recorded.dtype.kind not in "iuf":
+    if (
+        not isinstance(recorded, h5py.Dataset)
+        or recorded.shape != ()
+        or recorded.dtype.kind not in "iuf"
+    ):
         raise InputError(f"{path}: records a time step that is no number; {_CURE}")
+    check_stored(f"{path}: its time step", recorded)
     dt_s = float(recorded[()])
     if not (isfinite(dt_s) and dt_s > 0):
         raise InputError(

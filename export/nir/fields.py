@@ -14,12 +14,12 @@ import h5py
 
 from spikewright.errors import GraphError
 from spikewright.export.graphs.shapes import check_alike
+from spikewright.export.nir.stored import check_stored
 
 Datasets = dict[str, Any]
 """the fields of a node, as h5py datasets"""
-
-_COMPRESSION = 1032
-"""the most that deflate shrinks anything (zlib, Technical Details)"""
+_LONGEST_WORD = 4096
+"""bytes that a string of a fixed length may declare"""
 
 
 @dataclass(frozen=True)
@@ -127,18 +127,15 @@ def is_text(dataset: Any) -> bool:
     return h5py.check_string_dtype(dataset.dtype) is not None
 
 
-def check_stored(where: str, dataset: Any) -> None:
-    """Refuse an array whose values are not in the file, before memory is given to it.
-
-    Raises:
-        GraphError: the array is larger than anything that its bytes could unpack to.
-    """
-    stored = dataset.id.get_storage_size()
-    if dataset.nbytes > _COMPRESSION * stored:
-        raise GraphError(
-            f"{where} has shape {dataset.shape}, {dataset.nbytes} bytes, but only "
-            f"{stored} bytes are in the file; export the model again"
-        )
+def is_word(dataset: Any) -> bool:
+    """Tell whether a dataset is one string of its file, and not a huge one."""
+    return (
+        isinstance(dataset, h5py.Dataset)
+        and dataset.shape == ()
+        and is_text(dataset)  # HDF5 crashes on reading some damaged types
+        and dataset.dtype.itemsize <= _LONGEST_WORD
+        and not (dataset.is_virtual or dataset.external)
+    )
 
 
 def _check_type(name: str, field: str, dataset: Any) -> None:
@@ -146,7 +143,7 @@ def _check_type(name: str, field: str, dataset: Any) -> None:
         raise GraphError(
             f"node '{name}': {field} holds no value; export the model again"
         )
-    if field == "padding" and is_text(dataset) and not dataset.shape:
+    if field == "padding" and is_word(dataset):
         return
     if dataset.dtype.kind not in "iuf" or dataset.dtype.itemsize > 8:
         raise GraphError(

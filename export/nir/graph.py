@@ -9,7 +9,7 @@ import numpy as np
 
 from spikewright import nodes as n
 from spikewright.export.graphs.order import Wire, topological_order
-from spikewright.export.graphs.shapes import check_shapes, ends
+from spikewright.export.graphs.shapes import check_shapes, check_sizes, ends
 from spikewright.export.nir.check import Contents
 from spikewright.export.nir.nest import flat_edges, joints, splice
 from spikewright.export.nir.parse import parse_node
@@ -24,11 +24,13 @@ def flat_graph(contents: Contents) -> Graph:
 
     Raises:
         GraphError: values or shapes do not fit, or nested graphs close an empty loop.
+        InputError: a signal is larger than the limit for the arrays of a file.
         UnsupportedNodeError: a node is of a kind that is not supported.
     """
     edges = flat_edges(contents.levels)
     nodes = _shaped_nodes(contents, edges)
     check_shapes(nodes, edges)
+    check_sizes(nodes)
     vanishing = joints(contents.levels)
     ways = splice(edges, vanishing)
     for joint in vanishing:

@@ -16,8 +16,8 @@ from spikewright.export.graphs.order import check_wiring, topological_order
 from spikewright.export.nir.check import RAISED, read_contents, read_recorded_dt_s
 from spikewright.export.nir.graph import flat_graph
 from spikewright.export.nir.write import to_nir
-from spikewright.files import whole_file
 from spikewright.graph import Graph, Stage
+from spikewright.whole_files import whole_file
 
 Metadata = Mapping[str, str | int | float]
 

@@ -17,7 +17,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from spikewright.errors import InputError
-from spikewright.files import whole_file
+from spikewright.whole_files import whole_file
 
 OPSET = 20
 """the first with GELU as one operator"""
@@ -103,7 +103,10 @@ def _load(folder: Path) -> PreTrainedModel:
         )
     try:
         model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True
+            str(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())[:300]

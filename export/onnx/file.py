@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import inliner
 
 from spikewright.errors import InputError
+from spikewright.export.onnx.functions import without_functions
 
 MAX_BYTES = 2**31
 """what protobuf can hold in one message"""
@@ -28,18 +28,23 @@ def read_onnx(path: str | Path) -> onnx.ModelProto:
     """
     path = Path(path)
     model = _parsed(path)
-    if model.functions:
-        model = inliner.inline_local_functions(model)
-    for node in model.graph.node:
-        if node.op_type in CONTROL:
+    for nodes in (model.graph.node, *(each.node for each in model.functions)):
+        _check_control(path, nodes)
+    model = without_functions(path, model)
+    for tensor in _tensors(model.graph):
+        _check_place(path, tensor)
+    return model
+
+
+def _check_control(path: Path, nodes: Iterable[onnx.NodeProto]) -> None:
+    for node in nodes:
+        inner = any(each.HasField("g") or each.graphs for each in node.attribute)
+        if node.op_type in CONTROL or inner:
             raise InputError(
                 f"{path}: node '{node.name}': {node.op_type}, whose work depends on "
                 "the data; allowed: graphs without control flow; export it with fixed "
                 "branches"
             )
-    for tensor in _tensors(model.graph):
-        _check_place(path, tensor)
-    return model
 
 
 def _parsed(path: Path) -> onnx.ModelProto:

@@ -6,6 +6,8 @@ So a population has one threshold, and each neuron a gain on what reaches it.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from spikewright.bounds import chunks, spread, weight_rows
@@ -44,6 +46,12 @@ def row_gains(name: str, node: SpikingNeurons | Integrators | Output) -> FloatAr
         raise GraphError(
             f"node '{name}': some thresholds are 0 and some are not; one Loihi "
             "population has one threshold; split the population"
+        )
+    if math.isinf(most / least):
+        raise GraphError(
+            f"node '{name}': thresholds from {least:g} to {most:g}; allowed: a "
+            "quotient that float64 holds, for one Loihi population has one threshold; "
+            "split the population"
         )
     return most / node.threshold
 

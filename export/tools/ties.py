@@ -114,7 +114,9 @@ def _factors(node: Spiking, dt_s: float) -> tuple[n.FloatArray, list[n.FloatArra
 
 def _per_gain(node: Spiking, dt_s: float) -> n.FloatArray:
     """Return a few of the thresholds, in units of the weighted input."""
-    return np.unique(node.v_threshold / _factors(node, dt_s)[0])[:4]
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        units = node.v_threshold / _factors(node, dt_s)[0]
+    return np.unique(units[np.isfinite(units)])[:4]
 
 
 def _is_round(values: n.FloatArray, unit: float) -> bool:

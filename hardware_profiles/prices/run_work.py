@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 
-from spikewright.counting import row_of_nodes
+from spikewright.counting import nodes_of_rows
 from spikewright.counts import OperationCount
 from spikewright.errors import InputError
 from spikewright.graph import Graph
@@ -16,7 +16,7 @@ from spikewright.hardware_profiles.prices.work import Work
 from spikewright.hardware_profiles.teachers.operations import TeacherWork
 from spikewright.hops import Hop, hops
 from spikewright.linear import fan_out
-from spikewright.nodes import GRADED, POPULATIONS, BiasLine, IntArray
+from spikewright.nodes import GRADED, POPULATIONS, BiasLine
 from spikewright.run_counts import RunCounts
 
 BARRIERS = "barriers"
@@ -94,25 +94,15 @@ def loads_of_run(graph: Graph, run: RunCounts, placement: Placement) -> list[Loa
     A population has the cores that hold a part of it; what shares a core is taken to
     work side by side. Inputs are on no core and have no load.
     """
-    rows = row_of_nodes(graph)
+    nodes = nodes_of_rows(graph)
     cores = {
-        row: sum(row in dict(core.holds) for core in placement.cores)
-        for row in dict.fromkeys(rows.values())
+        row: sum(row in dict(core.holds) for core in placement.cores) for row in nodes
     }
     return [
-        Load(row, _peak(run, [n for n in rows if rows[n] == row]), number)
+        Load(row, OperationCount(**run.peak(nodes[row])), number)
         for row, number in cores.items()
         if number
     ]
-
-
-def _peak(run: RunCounts, nodes: Collection[str]) -> OperationCount:
-    """Return the most of each field in any step, its nodes added up."""
-    sums: dict[str, IntArray] = {}
-    for name in nodes:
-        for key, values in run.counts.get(name, {}).items():
-            sums[key] = sums[key] + values if key in sums else values
-    return OperationCount(**{key: int(each.max()) for key, each in sums.items()})
 
 
 def _projections(graph: Graph) -> Iterator[tuple[str, Hop]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from spikewright.hardware_profiles.placement.capacity import CHIPS
 from spikewright.hardware_profiles.reports.parts import tag
@@ -15,6 +14,7 @@ from spikewright.hardware_profiles.reports.pictures import (
 )
 from spikewright.plots.prices import Price
 from spikewright.plots.units import TIMES, joules, three_digits
+from spikewright.printable import as_html
 
 
 def cards(facts: Facts, values: Values) -> str:
@@ -34,8 +34,8 @@ def picker(facts: Facts) -> str:
     if len(names) < 2:
         return ""
     buttons = "".join(
-        f'<label><input type="radio" name="profile" value="{escape(value)}"{on}> '
-        f"{escape(label)}</label>"
+        f'<label><input type="radio" name="profile" value="{as_html(value)}"{on}> '
+        f"{as_html(label)}</label>"
         for value, label, on in [
             ("", "all", " checked"),
             *((name, name, "") for name in names),
@@ -57,7 +57,7 @@ def _card(facts: Facts, values: Values, comparison: Facts) -> str:
     ]
     listed = "".join(f"{tag('dt', name)}{tag('dd', what)}" for name, what in rows)
     return (
-        f'<article class="card" data-profile="{escape(comparison["profile"])}">'
+        f'<article class="card" data-profile="{as_html(comparison["profile"])}">'
         f"{tag('h3', _title(facts, comparison))}"
         f"{tag('p', _answer(price, comparison), class_='big')}"
         f"<dl>{listed}</dl></article>"
@@ -127,7 +127,7 @@ def _terms(missing: Sequence[Facts]) -> str:
 def _priceless(profile: Facts) -> str:
     title = f"{profile['name']}: {profile['title']}"
     return (
-        f'<article class="card" data-profile="{escape(profile["name"])}">'
+        f'<article class="card" data-profile="{as_html(profile["name"])}">'
         f"{tag('h3', title)}{tag('p', 'No joules', class_='big')}"
         f"{tag('p', profile['why_no_joules'])}</article>"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from itertools import groupby
 
 from spikewright.hardware_profiles.reports.assumptions import assumptions
@@ -20,6 +19,7 @@ from spikewright.hardware_profiles.reports.pictures import Facts, Values
 from spikewright.hardware_profiles.reports.style import POLICY, SCRIPT, STYLE
 from spikewright.hardware_profiles.text.document import Document, Section
 from spikewright.plots.picture import Picture
+from spikewright.printable import as_html
 
 _CHAPTERS: Mapping[str, str] = {
     "energy": "Where the energy goes",
@@ -88,7 +88,7 @@ def _head(title: str) -> list[str]:
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
-        f"<title>{escape(title)}</title>",
+        f"<title>{as_html(title)}</title>",
         f"<style>{STYLE}</style></head>",
         "<body>",
     ]

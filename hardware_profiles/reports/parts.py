@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from html import escape
 
 from spikewright.hardware_profiles.reports.figures import (
     Figure,
@@ -13,6 +12,7 @@ from spikewright.hardware_profiles.reports.figures import (
 from spikewright.hardware_profiles.text.document import Section
 from spikewright.plots.picture import Picture
 from spikewright.plots.write import svg_inline
+from spikewright.printable import as_html
 
 _MOST_ROWS = 100
 """of a table whose rows can be chosen one by one"""
@@ -20,12 +20,12 @@ _MOST_ROWS = 100
 
 def tag(name: str, text: str, **attributes: str) -> str:
     """Return an element around escaped text."""
-    return f"<{name}{_written(attributes)}>{escape(text)}</{name}>"
+    return f"<{name}{_written(attributes)}>{as_html(text)}</{name}>"
 
 
 def _written(attributes: dict[str, str]) -> str:
     return "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{as_html(value)}"'
         for key, value in attributes.items()
         if value
     )
@@ -65,7 +65,7 @@ def table(
     kind = _written({"id": name, "class_": "words" if words else ""})
     return (
         f'<div class="scroll" tabindex="0" role="region" '
-        f'aria-label="{escape(caption)}">'
+        f'aria-label="{as_html(caption)}">'
         f"<table{kind}>{tag('caption', caption)}"
         f"<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
     )
@@ -105,8 +105,8 @@ def _row_control(name: str, rows: Sequence[str]) -> str:
 
 def _box(value: str, label: str) -> str:
     return (
-        f'<label><input type="checkbox" checked value="{escape(value)}"> '
-        f"{escape(label)}</label>"
+        f'<label><input type="checkbox" checked value="{as_html(value)}"> '
+        f"{as_html(label)}</label>"
     )
 
 
@@ -121,7 +121,7 @@ def picture(drawn: Picture, name: str, profile: str = "") -> str:
     return (
         f"<figure{_written({'data_profile': profile})}>"
         f'<div class="scroll" tabindex="0" role="region" '
-        f'aria-label="{escape(drawn.title)}">{svg_inline(drawn, name)}</div>'
+        f'aria-label="{as_html(drawn.title)}">{svg_inline(drawn, name)}</div>'
         f"{tag('figcaption', drawn.alt)}{numbers}</figure>"
     )
 
@@ -133,6 +133,6 @@ def figure_details(figure: Figure) -> str:
         lines += explain_line(line, figure.samples)
     lines += [f"from {name}" for name in figure.of]
     return (
-        f"<details><summary>{tag('code', figure.name)} {escape(shown_value(figure))}"
+        f"<details><summary>{tag('code', figure.name)} {as_html(shown_value(figure))}"
         f"</summary>{tag('pre', chr(10).join(lines))}</details>"
     )

@@ -90,7 +90,12 @@ def layer_energy(facts: Facts, values: Values, comparison: Facts) -> LayerEnergy
     Raises:
         InputError: the report has no breakdown of this profile.
     """
-    by = facts["breakdown"][comparison["profile"]]["by"]
+    parts_of = facts["breakdown"].get(comparison["profile"])
+    if parts_of is None:
+        raise InputError(
+            f"the report has no breakdown of {comparison['profile']}; write it again"
+        )
+    by = parts_of["by"]
     start = f"full/{_base(comparison)}/student/{by}/"
     parts = {
         unquote(name.removeprefix(start)): value or 0.0

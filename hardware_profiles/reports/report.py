@@ -24,11 +24,13 @@ from spikewright.hardware_profiles.reports.page import to_html
 from spikewright.hardware_profiles.reports.pictures import energy_pictures
 from spikewright.hardware_profiles.text.document import Document, to_markdown, to_table
 from spikewright.plots.picture import Picture
+from spikewright.printable import one_line
 
 Format: TypeAlias = Literal["table", "json", "markdown", "csv", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 SCHEMA = "spikewright.report/2"
 """name and version of the JSON form; a change that breaks readers raises it"""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 CSV_COLUMNS = (
     *("figure", "unit", "value", "node", "operation", "count", "samples"),
     *("factor", "constant", "constant_unit", "energy_j", "place", "evidence"),
@@ -61,8 +63,10 @@ class Report:
             InputError: there is no such figure, or its name fits several.
         """
         if wanted == LIST:
-            return "\n".join(list_figures(self.figures))
-        return "\n".join(explain_figure(self.figures, wanted))
+            lines = list_figures(self.figures)
+        else:
+            lines = explain_figure(self.figures, wanted)
+        return "\n".join(map(one_line, lines))
 
     def to_text(self, form: Format) -> str:
         """Write the report in one of `FORMATS`."""
@@ -160,7 +164,7 @@ def _csv_rows(figure: Figure) -> Iterator[Sequence[object]]:
     start = (
         *(figure.name, figure.unit),
         "" if figure.value is None else repr(figure.value),
-        _node(figure),
+        _cell(_node(figure)),
     )
     if not figure.lines:
         yield (*start, "", "", figure.samples, *([""] * 7))
@@ -170,8 +174,13 @@ def _csv_rows(figure: Figure) -> Iterator[Sequence[object]]:
         yield (
             *(*start, line.operation, _number(line, figure.samples), figure.samples),
             *(repr(factor), repr(constant.value), constant.unit, repr(line.energy_j)),
-            *(line.place, constant.evidence, constant.source),
+            *(_cell(line.place), constant.evidence, _cell(constant.source)),
         )
+
+
+def _cell(text: str) -> str:
+    """Return text that spreadsheets take as text: a formula gets a quote before it."""
+    return f"'{one_line(text)}" if text.startswith(_FORMULA) else one_line(text)
 
 
 def _node(figure: Figure) -> str:

@@ -45,6 +45,8 @@ _EXPONENTIAL = frozenset(
         *("silu", "swish", "tanh"),
     }
 )
+_MOST, _MOST_LAYERS = 2**31, 2**14
+"""sizes beyond these are damage; each layer is counted by its name"""
 _PLAIN = frozenset({"leaky_relu", "linear", "relu", "relu2", "relu6"})
 _REFUSED = ("is_decoder", "add_cross_attention", "is_encoder_decoder", "pruned_heads")
 
@@ -64,7 +66,7 @@ def read_teacher_config(config: Path | Mapping[str, object]) -> TransformerShape
     path = config / "config.json" if config.is_dir() else config
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable teacher config: {error}") from error
     if not isinstance(raw, dict):
         raise InputError(f"{path}: a teacher config is a JSON object, got {raw!r:.40}")
@@ -87,6 +89,8 @@ def _shape_of(where: str, config: Mapping[str, object]) -> TransformerShape:
     }
     repeats, groups = _layer_groups(where, known, kind)
     sizes["layers"] *= repeats
+    if sizes["layers"] > _MOST_LAYERS:
+        raise InputError(f"{where}: {sizes['layers']} layers; allowed: {_MOST_LAYERS}")
     has_width = "embedding_size" in _ASSUMED.get(kind, {})
     has_buckets = kind == "mpnet"
     return TransformerShape(
@@ -135,10 +139,8 @@ def _has_exp(
 ) -> bool:
     key = spelled.get("hidden_act", "hidden_act")
     name = config.get(key, "gelu")
-    if name in _EXPONENTIAL:
-        return True
-    if name in _PLAIN:
-        return False
+    if isinstance(name, str) and name in {*_EXPONENTIAL, *_PLAIN}:
+        return name in _EXPONENTIAL
     known = ", ".join(sorted(_EXPONENTIAL | _PLAIN))
     raise InputError(f"{where}: '{key}' is {name!r}; allowed: {known}")
 
@@ -156,6 +158,10 @@ def _size(where: str, config: Mapping[str, object], key: str) -> int:
         known = ", ".join(keys.values())
         raise InputError(f"{where}: '{key}' is missing; a BERT config has {known}")
     value = config[key]
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(f"{where}: '{key}' is {value!r}, must be a positive integer")
+    most = _MOST_LAYERS if "layers" in key or "group" in key else _MOST
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise InputError(
+            f"{where}: '{key}' is {value!r:.40}, must be a positive integer up to "
+            f"{most}"
+        )
     return value

@@ -11,6 +11,7 @@ from spikewright.hardware_profiles.text.layout import (
     text_table,
     wrap,
 )
+from spikewright.printable import as_markdown, one_line
 
 WIDTH = 100
 """columns of a terminal"""
@@ -35,38 +36,32 @@ class Document:
 
 def to_table(document: Document) -> str:
     """Write plain text, 100 columns wide."""
-    parts = [wrap(document.heading, WIDTH)]
+    parts = [wrap(one_line(document.heading), WIDTH)]
     for section in document.sections:
         parts.append("\n".join(_text_lines(section)))
     return "\n\n".join(parts)
 
 
 def _text_lines(section: Section) -> list[str]:
-    lines = [f"{section.title}:"]
-    lines += [wrap(f"  {line}", WIDTH) for line in section.lines]
+    lines = [f"{one_line(section.title)}:"]
+    lines += [wrap(f"  {one_line(line)}", WIDTH) for line in section.lines]
     if section.columns:
-        lines.append(text_table(section.columns, WIDTH))
+        columns = [[one_line(cell) for cell in column] for column in section.columns]
+        lines.append(text_table(columns, WIDTH))
     return lines
 
 
 def to_markdown(document: Document) -> str:
     """Write Markdown."""
-    parts = [document.heading]
+    parts = [as_markdown(document.heading)]
     for section in document.sections:
-        parts.append(f"**{section.title}**")
+        parts.append(f"**{as_markdown(section.title)}**")
         if section.lines:
-            parts.append("\n".join(f"- {_escape(line)}" for line in section.lines))
+            parts.append("\n".join(f"- {as_markdown(line)}" for line in section.lines))
         if section.columns:
             parts.append(markdown_table(_escaped(section.columns)))
     return "\n\n".join(parts) + "\n"
 
 
 def _escaped(columns: Columns) -> Columns:
-    return [[_escape(cell) for cell in column] for column in columns]
-
-
-def _escape(text: str) -> str:
-    """Keep names from being read as Markdown."""
-    for mark in "\\`*_|<>":
-        text = text.replace(mark, f"\\{mark}")
-    return text
+    return [[as_markdown(cell) for cell in column] for column in columns]

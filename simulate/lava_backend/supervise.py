@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewright.graph import Graph, Stage
+from spikewright.holds import work_folder
 from spikewright.simulate.inputs import Inputs, check_inputs, input_spikes, run_meta
 from spikewright.simulate.lava_backend.guard import supervise
 from spikewright.simulate.lava_backend.installed import require_lava, versions
@@ -68,8 +68,7 @@ def run_lava(
     checked = check_inputs(graph, inputs)
     plan = make_plan(graph, checked, processes)
     require_lava()
-    with tempfile.TemporaryDirectory(prefix="spikewright-lava-") as name:
-        folder = Path(name)
+    with work_folder("lava") as folder:
         write_job(Job(graph, checked, options), folder)
         samples = len(next(iter(checked.values())))
         run_in_child(CHILD, folder, samples, deadline_s, on_sample)

@@ -257,6 +257,8 @@ if TYPE_CHECKING:
     )
     from spikewright.run_counts import RunCounts as RunCounts
     from spikewright.run_counts import join_counts as join_counts
+    from spikewright.simulate.cluster.options import Cluster as Cluster
+    from spikewright.simulate.cluster.run import run_on_cluster as run_on_cluster
     from spikewright.simulate.compare import compare_traces as compare_traces
     from spikewright.simulate.compare import spike_agreement as spike_agreement
     from spikewright.simulate.inputs import load_spikes as load_spikes

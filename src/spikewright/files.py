@@ -1,14 +1,12 @@
-"""Files that are either whole or absent: write beside, then rename."""
+"""Arrays, graphs and traces as files, whole or absent; see `whole_files`."""
 
 from __future__ import annotations
 
 import json
-import os
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewright import nodes as n
-from spikewright.errors import InputError
+from spikewright.array_limit import check_array_file
+from spikewright.errors import GraphError, InputError
 from spikewright.graph import ALLOWED, Edge, Graph, Stage
+from spikewright.node_values import check_node_values
 from spikewright.trace import SpikeTrace, Values
+from spikewright.whole_files import whole_file
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 _KINDS = {kind.__name__: kind for kinds in ALLOWED.values() for kind in kinds}
@@ -35,66 +36,15 @@ _DAMAGED = (
     zlib.error,
 )
 """what numpy raises on damaged files (measured by fuzzing)"""
-
-
-@contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path that becomes `path` if the block ends without an error.
-
-    Raises:
-        InputError: the folder does not exist or cannot be written, or `path` is a
-            folder or a device.
-    """
-    path = Path(path)
-    check_place(path)
-    temporary = part_of(path)
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:
-        with suppress(OSError):  # not there, or nowhere it could be
-            temporary.unlink()
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a JSON file, whole or not at all.
-
-    Raises:
-        InputError: as `whole_file`.
-    """
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def check_place(path: Path) -> None:
-    """Raise `InputError` unless a file may be made or replaced at `path`.
-
-    For commands that compute long before they write.
-    """
-    part_of(path)
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise InputError(f"{path}: exists and is no file; choose another name")
-
-
-def part_of(path: Path) -> Path:
-    """Name the hidden neighbor in which `path` is built.
-
-    Raises:
-        InputError: `path` has no name, such as `.` or `/`, or lies in no folder.
-    """
-    if not path.name or path.name == "..":
-        raise InputError(f"{path}: cannot be written over; give a name in it")
-    if not os.path.isdir(path.parent):  # which, unlike Path.is_dir, never raises
-        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
-def cannot_write(path: Path, error: OSError) -> InputError:
-    """Say in one line that and why `path` cannot be written."""
-    reason = " ".join((error.strerror or str(error)).split())
-    return InputError(f"{path}: cannot be written: {reason}; choose another place")
+_NO_DOCUMENT = (
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""what reading a JSON document of another shape raises"""
 
 
 def write_arrays(path: str | Path, arrays: Arrays) -> None:
@@ -122,12 +72,16 @@ def read_arrays(path: str | Path) -> dict[str, npt.NDArray[np.generic]]:
     try:
         with path.open("rb") as file:
             is_ours = file.read(6).startswith((b"\x93NUMPY", b"PK"))
+        if is_ours:
+            check_array_file(path)
         loaded = np.load(path, allow_pickle=False) if is_ours else None
         if isinstance(loaded, np.ndarray):
             return {"inputs": loaded}
         if loaded is not None:
             with loaded:
                 return {name: loaded[name] for name in loaded.files}
+    except InputError:
+        raise
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except _DAMAGED as error:
@@ -138,24 +92,24 @@ def read_arrays(path: str | Path) -> dict[str, npt.NDArray[np.generic]]:
 def _why_unreadable(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"cannot be read: {error.strerror or error}"
-    if "Object arrays" in str(error):
-        return "holds Python objects; save it as an array of numbers"
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     return f"damaged ({reason}); save it again"
 
 
 def write_graph(graph: Graph, path: str | Path) -> None:
     """Write a graph of any stage as .npz: arrays, and one JSON string `graph`."""
+    write_arrays(path, graph_arrays(graph))
+
+
+def graph_arrays(graph: Graph) -> dict[str, npt.NDArray[np.generic]]:
+    """Return a graph of any stage as arrays, and one JSON string `graph`."""
     arrays: dict[str, npt.NDArray[np.generic]] = {}
     described = []
     for name, node in graph.nodes.items():
-        plain = {}
-        for each in fields(node):
-            value = getattr(node, each.name)
-            if isinstance(value, np.ndarray):
-                arrays[f"{name}/{each.name}"] = value
-            else:
-                plain[each.name] = value
+        values = {each.name: getattr(node, each.name) for each in fields(node)}
+        held = {k: each for k, each in values.items() if isinstance(each, np.ndarray)}
+        arrays |= {f"{name}/{k}": each for k, each in held.items()}
+        plain = {k: each for k, each in values.items() if k not in held}
         described.append({"name": name, "kind": type(node).__name__, "values": plain})
     document = {
         "nodes": described,
@@ -164,7 +118,7 @@ def write_graph(graph: Graph, path: str | Path) -> None:
         "dt_s": graph.dt_s,
         "arrival": dict(graph.arrival),
     }
-    write_arrays(path, {**arrays, "graph": np.array(json.dumps(document))})
+    return {**arrays, "graph": np.array(json.dumps(document))}
 
 
 def read_graph(path: str | Path) -> Graph:
@@ -174,18 +128,50 @@ def read_graph(path: str | Path) -> Graph:
         InputError: the file is missing or is no such file.
         GraphError: the graph breaks an invariant of its stage.
     """
-    arrays = read_arrays(path)
+    return graph_of(read_arrays(path), str(path))
+
+
+def graph_of(arrays: Arrays, where: str) -> Graph:
+    """Return the graph that `graph_arrays` made arrays of.
+
+    Raises:
+        InputError: these are no such arrays; `where` says whose.
+        GraphError: the graph breaks an invariant of its stage.
+    """
     try:
-        document = json.loads(str(arrays.pop("graph")))
-        nodes = _nodes(document["nodes"], arrays)
-        edges = tuple(Edge(**edge) for edge in document["edges"])
-        stage, dt_s = Stage[document["stage"]], document["dt_s"]
-        arrival = {str(k): int(v) for k, v in document["arrival"].items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        document = json.loads(str(arrays["graph"]))
+        own = {name: each for name, each in arrays.items() if name != "graph"}
+        nodes = _nodes(document["nodes"], own)
+        edges = tuple(_edge(**edge) for edge in document["edges"])
+        stage, dt_s = Stage[document["stage"]], _time_step(document["dt_s"])
+        arrival = {str(k): _steps(v) for k, v in document["arrival"].items()}
+    except (GraphError, InputError):
+        raise
+    except _NO_DOCUMENT as error:
         raise InputError(
-            f"{path}: not a lowered graph ({error!r}); write it with write_graph"
+            f"{where}: not a lowered graph ({error!r:.200}); write it with write_graph"
         ) from error
     return Graph(nodes, edges, stage, dt_s, arrival)
+
+
+def _edge(source: str, target: str, delay: int = 0) -> Edge:
+    if not (isinstance(source, str) and isinstance(target, str)):
+        raise TypeError(f"an edge from {source!r} to {target!r}")
+    return Edge(source, target, _steps(delay))
+
+
+def _steps(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
+        raise ValueError(f"{value!r} is no number of steps")
+    return value
+
+
+def _time_step(value: object) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, float | int) or not 0 < value < float("inf"):
+        raise ValueError(f"a time step of {value!r} s")
+    return float(value)
 
 
 def _nodes(described: list[dict[str, Any]], arrays: Arrays) -> dict[str, n.Node]:
@@ -194,10 +180,15 @@ def _nodes(described: list[dict[str, Any]], arrays: Arrays) -> dict[str, n.Node]
     for key, array in arrays.items():
         name, _, attribute = key.rpartition("/")
         found[name][attribute] = array
-    return {
+    nodes = {
         each["name"]: _node(each["kind"], {**each["values"], **found[each["name"]]})
         for each in described
     }
+    if len(nodes) < len(described) or not all(isinstance(each, str) for each in nodes):
+        raise ValueError("two nodes of one name, or one without")
+    for name, node in nodes.items():
+        check_node_values(name, node)
+    return nodes
 
 
 def _node(kind: str, values: dict[str, object]) -> n.Node:
@@ -236,13 +227,18 @@ def read_trace(path: str | Path) -> SpikeTrace:
     try:
         meta = json.loads(str(arrays["meta"]))
         outputs = _outputs(meta, arrays)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except _NO_DOCUMENT as error:
         raise InputError(
-            f"{path}: not a spike trace ({error!r}); write one with 'simulate'"
+            f"{path}: not a spike trace ({error!r:.200}); write one with 'simulate'"
         ) from error
     if not outputs or min(each.ndim for each in outputs.values()) < 2:
         raise InputError(f"{path}: not a spike trace: 'output' is missing or too flat")
     runs = next(iter(outputs.values())).shape[:2]
+    if 0 in runs:
+        raise InputError(
+            f"{path}: a trace of {runs[0]} samples and {runs[1]} steps; allowed: one "
+            "of each at least; simulate again"
+        )
     spikes = {}
     for name, array in _under("spikes/", arrays).items():
         _check_spikes(f"{path}: spikes/{name}", array, runs)
@@ -258,7 +254,12 @@ def read_trace(path: str | Path) -> SpikeTrace:
 def _outputs(meta: dict[str, Any], arrays: Arrays) -> dict[str, Values]:
     """Return the outputs; their names leave meta, where only the file needs them."""
     names = meta.pop("outputs", ["output"])
+    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+        raise TypeError(f"outputs named {names!r}")
     keys = ["output"] if len(names) == 1 else [f"output/{name}" for name in names]
+    for key in keys:
+        if arrays[key].dtype.kind not in "biuf":
+            raise TypeError(f"{key} holds {arrays[key].dtype}")
     return {
         name: arrays[key].astype(np.float64)
         for name, key in zip(names, keys, strict=True)
@@ -280,6 +281,10 @@ def _check_spikes(
         raise InputError(
             f"{where}: {spikes.dtype} of shape {spikes.shape}; need uint8, "
             f"{runs} samples and steps; simulate again"
+        )
+    if spikes.size and spikes.max() > 1:
+        raise InputError(
+            f"{where}: holds {spikes.max()}; allowed: 0 and 1; simulate again"
         )
 
 

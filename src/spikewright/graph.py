@@ -166,6 +166,7 @@ def _only(kind: str, names: Iterable[str]) -> str:
 
 def _check_nodes(graph: Graph) -> None:
     for name, node in graph.nodes.items():
+        _check_name(name)
         if not isinstance(node, ALLOWED[graph.stage]):
             allowed = ", ".join(kind.__name__ for kind in ALLOWED[graph.stage])
             raise GraphError(
@@ -177,6 +178,13 @@ def _check_nodes(graph: Graph) -> None:
             raise GraphError(f"a graph needs an {kind.__name__}, got none; add one")
     if (graph.dt_s is None) != (graph.stage is Stage.CONTINUOUS):
         raise GraphError(f"a {graph.stage.name} graph cannot have dt_s={graph.dt_s}")
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise GraphError(f"node {name!a}: a name must be Unicode; rename it") from error
 
 
 def _check_edges(graph: Graph) -> None:

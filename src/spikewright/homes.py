@@ -200,6 +200,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "RunCounts",
         "join_counts",
     ),
+    "simulate.cluster.options": ("Cluster",),
+    "simulate.cluster.run": ("run_on_cluster",),
     "simulate.compare": (
         "compare_traces",
         "spike_agreement",

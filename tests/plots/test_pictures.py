@@ -369,6 +369,15 @@ def test_a_training_has_losses_and_scores_apart() -> None:
     }
 
 
+@pytest.mark.parametrize("strange", [10**400, float("nan"), float("inf"), True, "1"])
+def test_what_is_no_number_is_left_out_of_a_curve(strange: object) -> None:
+    entries = [{"step": 1, "loss": 0.5}, {"step": 2, "loss": strange}]
+    entries.append({"step": strange, "loss": 0.1})
+    assert training_curve({"a": {"curve": entries}}).data() == {
+        "a": {"loss": [[1, 0.5]]}
+    }
+
+
 def test_a_card_without_a_curve_is_told() -> None:
     with pytest.raises(InputError, match="holds no curve; its parts are teacher"):
         training_curve({"teacher": {"validation_accuracy": 0.9}})

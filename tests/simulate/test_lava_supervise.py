@@ -64,11 +64,12 @@ import os
 import sys
 from pathlib import Path
 
+(Path(sys.argv[1]) / "pid").write_text(str(os.getpid()))
+
 from spikewright.simulate.lava_backend import child
 
 child.end_on_error()
 child.end_with_parent()
-(Path(sys.argv[1]) / "pid").write_text(str(os.getpid()))
 sys.path.insert(0, str(Path(__file__).parent / "faulty_process"))
 
 import numpy as np
@@ -139,8 +140,18 @@ def test_a_worker_that_dies_is_named(tmp_path):
     assert members(pid_in(job)) == []
 
 
-def test_a_model_that_sleeps_for_ever_hits_the_deadline(tmp_path):
-    program, job = write_child(tmp_path, NATIVE, before_send="time.sleep(1000)")
+@pytest.mark.parametrize("death", ["os._exit(7)", "os.kill(os.getpid(), 9)"])
+def test_a_child_that_dies_is_told_by_its_exit_code(tmp_path, death):
+    program, job = write_child(tmp_path, LOCAL, before_send=death)
+    code = "7" if "7" in death else "-9"
+    with pytest.raises(LavaRunError, match=f"sample 1 of 1: exit code {code}"):
+        run_in_child(program, job, 1, 30.0)
+    assert members(pid_in(job)) == []
+
+
+@pytest.mark.parametrize("run", [LOCAL, NATIVE])
+def test_a_model_that_sleeps_for_ever_hits_the_deadline(tmp_path, run):
+    program, job = write_child(tmp_path, run, before_send="time.sleep(1000)")
     with pytest.raises(LavaRunError, match="deadline of 4 s"):
         run_in_child(program, job, 1, 4.0)
     assert members(pid_in(job)) == []

@@ -10,11 +10,14 @@ import torch
 
 from spikewright.train.chip.model import ChipStudent
 from spikewright.train.spikebert.model import SpikeBertForSequenceClassification
+from spikewright.train.spikingbert.model import SpikingBertForSequenceClassification
 from spikewright.train.texts.data import pad_batch
 
 
 def float_logits(
-    student: ChipStudent | SpikeBertForSequenceClassification,
+    student: ChipStudent
+    | SpikeBertForSequenceClassification
+    | SpikingBertForSequenceClassification,
     token_ids: Sequence[Sequence[int]],
     *,
     batch_size: int = 64,

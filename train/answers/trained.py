@@ -1,4 +1,4 @@
-"""A trained student of either family with its tokenizer: sentences in, logits out."""
+"""A trained student of any family with its tokenizer: sentences in, logits out."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ from spikewright.train.folders.checkpoint import read_json
 from spikewright.train.spikebert.config import SpikeBertConfig
 from spikewright.train.spikebert.load import load_spikebert
 from spikewright.train.spikebert.model import SpikeBertForSequenceClassification
+from spikewright.train.spikingbert.config import SpikingBertConfig
+from spikewright.train.spikingbert.load import load_spikingbert
+from spikewright.train.spikingbert.model import SpikingBertForSequenceClassification
 from spikewright.train.student import load_student
 from spikewright.train.texts.data import tokenize
 
-Student = ChipStudent | SpikeBertForSequenceClassification
+Student = (
+    ChipStudent
+    | SpikeBertForSequenceClassification
+    | SpikingBertForSequenceClassification
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +44,7 @@ class Trained:
             InputError: a text holds no token.
         """
         config = self.student.config
-        is_bert = isinstance(config, SpikeBertConfig)
+        is_bert = isinstance(config, SpikeBertConfig | SpikingBertConfig)
         ids = tokenize(
             texts,
             self.tokenizer,
@@ -58,14 +65,20 @@ class Trained:
 
 
 def load_trained(folder: Path) -> Trained:
-    """Load a student of either family, and its tokenizer, from its folder.
+    """Load a student of any family, and its tokenizer, from its folder.
 
     Raises:
         InputError: there is none, or it does not load whole.
     """
     kind = read_json(folder / "config.json").get("model_type")
-    is_bert = kind == SpikeBertConfig.model_type
-    student = load_spikebert(folder) if is_bert else load_student(folder)
+    student: Student
+    match kind:
+        case SpikeBertConfig.model_type:
+            student = load_spikebert(folder)
+        case SpikingBertConfig.model_type:
+            student = load_spikingbert(folder)
+        case _:
+            student = load_student(folder)
     try:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     except (OSError, ValueError) as error:

@@ -15,6 +15,7 @@ from spikewright.train.answers.logits import float_logits
 from spikewright.train.chip.config import ChipStudentConfig
 from spikewright.train.chip.encoder import TrainableEncoder
 from spikewright.train.chip.model import ChipStudent, StudentOutput
+from spikewright.train.folders.writing import Writing
 from spikewright.train.meter import Say, ignore
 from spikewright.train.neurons.compiled import compile_as_told
 from spikewright.train.settings.config import DistillConfig, QuantizeConfig, TrainConfig
@@ -157,9 +158,10 @@ def distill_student(
     trainer.distill = config.distill
     trainer.keep_average(config.distill.average)
     train_to_best(trainer, "distill", say)
-    student.save_pretrained(folder / TRAINABLE)
-    packed = student.pack_encoder()
-    packed.save_pretrained(folder)
+    with Writing(folder):
+        student.save_pretrained(folder / TRAINABLE)
+        packed = student.pack_encoder()
+        packed.save_pretrained(folder)
     return float32_accuracy(packed, validation)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from spikewright.files import write_json
 from spikewright.train.folders.checkpoint import read_json
-from spikewright.train.folders.claim import claim, make_folder, versions
+from spikewright.train.folders.claim import claim, sweep_torn, versions
 from spikewright.train.settings.config import TrainConfig
 from spikewright.train.texts.sources import hash_texts
+from spikewright.whole_files import write_json
 
 QUANTIZED = "quantized"
 """folder, and key on the card, of the student that learned on in integers"""
@@ -44,12 +44,11 @@ def teacher_config(config: TrainConfig, folder: Path) -> dict[str, Any]:
 
 
 def open_run(run: Path, card: dict[str, Any]) -> None:
-    """Make the folder, or refuse to go on with one of another configuration or data.
+    """Claim a run's folder, or refuse to go on with one of other configuration or data.
 
     Raises:
-        InputError: it cannot be made, or a run of other values is in it.
+        InputError: a run of other values is in it.
     """
-    make_folder(run)
     # [quantize] may come later, or change: its stage is the last, and claims its own.
     config = {k: v for k, v in card["config"].items() if k != "quantize"}
     claim(run / "config.json", config)
@@ -61,5 +60,6 @@ def once(folder: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     path = folder / "result.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
+        sweep_torn(folder)
         write_json(path, work())
     return read_json(path)

@@ -11,7 +11,7 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from spikewright.errors import ConfigError, InputError
-from spikewright.files import read_arrays, write_arrays, write_json
+from spikewright.files import read_arrays, write_arrays
 from spikewright.train.distill.distill import (
     distill_student,
     new_student,
@@ -25,7 +25,7 @@ from spikewright.train.distill.folder import (
     teacher_config,
 )
 from spikewright.train.distill.quantize import quantize_student, student_to_quantize
-from spikewright.train.folders.claim import claim
+from spikewright.train.folders.claim import claim, run_folder
 from spikewright.train.hub.folder import write_model_cards
 from spikewright.train.hub.tokenizer import save_tokenizer
 from spikewright.train.meter import Say, ignore
@@ -43,6 +43,7 @@ from spikewright.train.texts.data import NO_LABEL, LabeledText, Row, tokenize
 from spikewright.train.texts.replace import Replace, by_neighbors
 from spikewright.train.texts.sources import read_labeled
 from spikewright.train.texts.unlabeled import read_unlabeled
+from spikewright.whole_files import write_json
 
 
 def train_run(
@@ -58,9 +59,9 @@ def train_run(
     With epochs in [quantize] the student then learns on in integers.
 
     A finished stage is not done again; an interrupted one goes on from its last
-    checkpoint, but shuffles the rest of that epoch anew: only a run that nobody
-    interrupts inside a training is the same to the byte each time.
-    `run/student/card.json` records configuration, data, versions, results.
+    checkpoint, and ends as if it had not been interrupted. One run at a time is at
+    work in a folder. `run/student/card.json` records configuration, data, versions,
+    results.
 
     Args:
         config: the run's configuration.
@@ -79,7 +80,7 @@ def train_run(
             there are epochs in [quantize] and no quantizer.
         GraphError: the student cannot be lowered.
         InputError: data or encoder are missing or unfit, or `run` holds a run of
-            another configuration or of other data.
+            another configuration or of other data, or is at work in another process.
     """
     student_config(config, vocabulary=1)  # refuse its sizes before the teacher's hours
     if config.quantize.epochs and quantizer is None:
@@ -101,16 +102,17 @@ def train_run(
         f"{len(validation)} for validation"
     )
     card = begin_card(config, data)
-    open_run(run, card)
-    card["teacher"] = _teacher(config, train, validation, run / "teacher", say)
-    texts = [*unlabeled, *train]  # a text that is in both keeps its label
-    card["student"] = _student(config, texts, validation, run, say)
-    card["teacher_config"] = teacher_config(config, run / "teacher")
-    write_json(run / "student" / "card.json", card)
-    if config.quantize.epochs and quantizer is not None:
-        card[QUANTIZED] = _quantized(config, texts, validation, run, quantizer, say)
-        write_json(run / QUANTIZED / "card.json", card)
-    write_model_cards(run)
+    with run_folder(run):
+        open_run(run, card)
+        card["teacher"] = _teacher(config, train, validation, run / "teacher", say)
+        texts = [*unlabeled, *train]  # a text that is in both keeps its label
+        card["student"] = _student(config, texts, validation, run, say)
+        card["teacher_config"] = teacher_config(config, run / "teacher")
+        write_json(run / "student" / "card.json", card)
+        if config.quantize.epochs and quantizer is not None:
+            card[QUANTIZED] = _quantized(config, texts, validation, run, quantizer, say)
+            write_json(run / QUANTIZED / "card.json", card)
+        write_model_cards(run)
     return card
 
 

@@ -14,6 +14,7 @@ from spikewright.train.distill.distill import (
     Distiller,
     float32_accuracy,
 )
+from spikewright.train.folders.writing import Writing
 from spikewright.train.meter import Say, ignore
 from spikewright.train.neurons.compiled import compile_as_told
 from spikewright.train.quantize.student import QuantizedStudent, Quantizer
@@ -129,7 +130,8 @@ def quantize_student(
     trainer = _trainer(at_work, train, validation, folder, config, say)
     train_to_best(trainer, "quantize", say)
     packed = at_work.pack_encoder()
-    packed.save_pretrained(folder)
+    with Writing(folder):
+        packed.save_pretrained(folder)
     after = _measured(QuantizedStudent.of(packed, quantizer), validation)
     return {
         "validation_accuracy": after[0],

@@ -13,6 +13,22 @@ from spikewright.errors import InputError
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 
+_RAISED = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    TypeError,
+    ValueError,
+)
+"""what transformers raises on configurations and weights that are damaged (measured by
+fuzzing)"""
+_SHOWN = 400
+"""characters of its words"""
+
 
 def load_whole(folder: Path, kind: type[Model]) -> Model:
     """Load a model in evaluation mode, strictly: every weight must be there.
@@ -24,8 +40,11 @@ def load_whole(folder: Path, kind: type[Model]) -> Model:
         loaded = kind.from_pretrained(
             folder, use_safetensors=True, output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{folder}: cannot be loaded: {error}") from error
+    except _RAISED as error:
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:_SHOWN]
+        raise InputError(
+            f"{folder}: cannot be loaded ({words}); export or train it again"
+        ) from error
     model, info = loaded[0], loaded[1]  # type: ignore[index]  # a pair, with info
     wrong = {k: sorted(info[k]) for k in ("missing_keys", "unexpected_keys") if info[k]}
     if wrong:
@@ -47,7 +66,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not readable JSON: {error}") from error
     if not isinstance(value, dict):
         raise InputError(f"{path}: expected a JSON object, got {type(value).__name__}")

@@ -8,7 +8,16 @@ import numpy as np
 import torch
 
 from spikewright.graph import Edge
-from spikewright.nodes import LIF, Flatten, FloatArray, Linear, Node, Threshold
+from spikewright.nodes import (
+    LIF,
+    Flatten,
+    FloatArray,
+    I,
+    Linear,
+    Node,
+    Scale,
+    Threshold,
+)
 
 AND_THRESHOLD = 1.5
 
@@ -51,6 +60,27 @@ class Sketch:
             ),
             *sources,
         )
+
+    def soft(
+        self,
+        name: str,
+        channels: int,
+        *sources: str,
+        threshold: float,
+        drop: float,
+        tokens: int = 0,
+    ) -> str:
+        """Add integrate-and-fire neurons that lose `drop` a step after a spike.
+
+        NIR has no soft reset: I -> Threshold -> Scale(-drop) -> I, which lowers to one
+        population, named as the Threshold.
+        """
+        shape, membrane = (channels, tokens or self.tokens), f"{name}_membrane"
+        integrates = I(np.full(shape, 1.0 / self.dt_s))
+        self.add(membrane, integrates, *sources, f"{name}_reset")
+        self.add(name, Threshold(np.full(shape, threshold)), membrane)
+        self.add(f"{name}_reset", Scale(np.full(shape, -drop)), name)
+        return name
 
     def both(self, name: str, channels: int, *sources: str) -> str:
         """Add the AND of two populations."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,13 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from spikewright.errors import InputError
+from spikewright.printable import as_code, as_markdown, one_line
 from spikewright.train.chip.config import SIZES, ChipStudentConfig
 from spikewright.train.folders.checkpoint import read_json
 from spikewright.train.hub.card_energy import energy_lines
 from spikewright.train.hub.card_text import ARITHMETIC, HEAD, LIMITS, STAGES, USE
 from spikewright.train.spikebert.config import SpikeBertConfig
+from spikewright.train.spikingbert.config import SpikingBertConfig
 from spikewright.train.texts.sources import HUB
 
 CARD = "card.json"
@@ -35,8 +39,16 @@ _SIZES: Mapping[str, tuple[str, ...]] = {
         *("threshold", "attention", "attention_threshold", "encoding", "positions"),
         *("pad_mask", "norm", "readout"),
     ),
+    SpikingBertConfig.model_type: (
+        *("vocab_size", "max_position_embeddings", "hidden_size", "num_hidden_layers"),
+        *("num_attention_heads", "intermediate_size", "steps", "decay", "threshold"),
+        *("start", "ties", "nonlinear_reads", "attention", "norm", "activation"),
+        *("readout", "feedback", "training_rates"),
+    ),
 }
 """what a card tells of each configuration"""
+_BAR, _ESCAPED_BAR = re.compile(r"(?<!\\)\|"), r"\\|"
+"""a bar ends a cell even in code"""
 
 
 @dataclass(frozen=True)
@@ -185,9 +197,11 @@ def _data_names(facts: CardFacts) -> list[str]:
 
 def _body(facts: CardFacts) -> Iterator[str]:
     kind = str(facts.config["model_type"])
-    labels = ", ".join(f"`{each}`" for each in facts.labels)
-    yield from (f"# {facts.name}", "", HEAD[kind].format(labels=labels), "")
-    yield from ("## Use", "", *USE[kind].format(name=facts.name).splitlines(), "")
+    labels = ", ".join(as_code(str(each)) for each in facts.labels)
+    yield from (f"# {as_markdown(facts.name)}", "", HEAD[kind].format(labels=labels))
+    name = one_line(facts.name)
+    use = USE[kind].format(text=json.dumps(name), word=shlex.quote(name))
+    yield from ("", "## Use", "", *use.splitlines(), "")
     yield from ("## Model", "", *_sizes(facts, kind), "")
     yield from ("## Training", "", *_training(facts), "")
     yield from ("## Results", "", *_results(facts), "")
@@ -203,7 +217,11 @@ def _longest(facts: CardFacts) -> dict[str, object]:
 def _sizes(facts: CardFacts, kind: str) -> Iterator[str]:
     yield from _table(
         ("of config.json", "value"),
-        [(f"`{k}`", facts.config[k]) for k in _SIZES[kind] if k in facts.config],
+        [
+            (as_code(k), as_markdown(str(facts.config[k])))
+            for k in _SIZES[kind]
+            if k in facts.config
+        ],
     )
     counts = ", ".join(f"{n:,} of {kind}" for kind, n in sorted(facts.numbers.items()))
     yield from ("", f"`model.safetensors` holds {counts}.")
@@ -224,29 +242,31 @@ def _training(facts: CardFacts) -> Iterator[str]:
     yield f"Seed {config['seed']}; every value of the configuration is in `{CARD}`."
     yield ""
     hashes = facts.run["data_sha256"].items()
-    yield from _table(("data", "SHA-256"), [(f"`{k}`", f"`{v}`") for k, v in hashes])
-    versions = (f"{k} {v}" for k, v in facts.run["versions"].items())
+    yield from _table(
+        ("data", "SHA-256"), [(as_code(k), as_code(str(v))) for k, v in hashes]
+    )
+    versions = (as_markdown(f"{k} {v}") for k, v in facts.run["versions"].items())
     yield from ("", f"Versions: {', '.join(versions)}.")
 
 
 def teacher_name(base: str) -> str:
     """Say what the teacher was, without where it lay on somebody's disk."""
     if base.startswith("package:"):
-        return f"`{base.removeprefix('package:')}`, a Python package"
+        return f"{as_code(base.removeprefix('package:'))}, a Python package"
     if base.startswith(("/", ".", "~")):
-        return f"a local folder `{Path(base).name}`"
+        return f"a local folder {as_code(Path(base).name)}"
     if base == "fresh":
         return "a BERT that started from random weights"
-    return f"`{base}`"
+    return as_code(base)
 
 
 def _results(facts: CardFacts) -> Iterator[str]:
     if not facts.accuracy:
         yield "None were recorded."
         return
-    name = facts.run["config"]["data"]["validation"]
+    name = as_code(facts.run["config"]["data"]["validation"])
     rows = [(who, f"{value:.4f}") for who, value in facts.accuracy.items()]
-    yield from _table(("model", f"accuracy on validation of `{name}`"), rows)
+    yield from _table(("model", f"accuracy on validation of {name}"), rows)
     yield ""
     where = ARITHMETIC.get(facts.stage, "floating point")
     yield f"As the run measured them, the student in {where}. The checkpoint was chosen"
@@ -254,10 +274,11 @@ def _results(facts: CardFacts) -> Iterator[str]:
     yield "One run: no spread is claimed."
 
 
-def _table(
-    head: tuple[str, str], rows: list[tuple[str, Any]] | list[tuple[str, str]]
-) -> Iterator[str]:
-    yield f"| {head[0]} | {head[1]} |"
+def _table(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    yield _row(head)
     yield "|---|---|"
-    for key, value in rows:
-        yield f"| {key} | {value} |"
+    yield from map(_row, rows)
+
+
+def _row(cells: tuple[str, str]) -> str:
+    return f"| {' | '.join(_BAR.sub(_ESCAPED_BAR, cell) for cell in cells)} |"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from spikewright.errors import InputError
+from spikewright.printable import as_markdown
 
 SCHEMA = "spikewright.report/"
 
@@ -31,16 +32,17 @@ def energy_lines(report: Mapping[str, Any] | None) -> Iterator[str]:
         raise InputError("energy report: is of a teacher alone; report a network")
     yield from _rows(report)
     for chip, found in report["capacity"].items():
-        yield from ("", f"On {chip}: {found['says']}.")
+        yield from ("", f"On {as_markdown(chip)}: {as_markdown(found['says'])}.")
     yield ""
+    teacher = report["teacher"]
     yield (
         f"Of one sentence, mean of {report['samples']}, {report['steps']} steps each; "
-        f"teacher: {report['teacher']['name']}, {report['teacher']['mean_tokens']:g} "
+        f"teacher: {as_markdown(teacher['name'])}, {teacher['mean_tokens']:g} "
         "tokens on average. An estimate from counted operations, not a measurement."
     )
     if report["left_out"]:
         yield from ("", "Left out:", "")
-        yield from (f"- {each}" for each in report["left_out"])
+        yield from (f"- {as_markdown(each)}" for each in report["left_out"])
 
 
 def _rows(report: Mapping[str, Any]) -> Iterator[str]:
@@ -58,7 +60,7 @@ def _rows(report: Mapping[str, Any]) -> Iterator[str]:
             "unknown" if each["ratio"] is None else f"{each['ratio']:.3g}",
             f"{student['evidence']}, {teacher['evidence']}",
         )
-        yield f"| {' | '.join(cells)} |"
+        yield f"| {' | '.join(map(as_markdown, cells))} |"
 
 
 def _joules(value: float | None, side: Mapping[str, Any]) -> str:

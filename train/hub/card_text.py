@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from spikewright.train.chip.config import ChipStudentConfig
 from spikewright.train.spikebert.config import SpikeBertConfig
+from spikewright.train.spikingbert.config import SpikingBertConfig
 
 CHIP, SPIKEBERT = ChipStudentConfig.model_type, SpikeBertConfig.model_type
+SPIKINGBERT = SpikingBertConfig.model_type
 
 HEAD: Mapping[str, str] = {
     CHIP: """\
@@ -21,6 +23,11 @@ A spiking text classifier of spikewright, a SpikeBERT (Lv et al., arXiv 2308.151
 distilled from a BERT teacher.
 
 Labels: {labels}.""",
+    SPIKINGBERT: """\
+A spiking text classifier of spikewright, a SpikingBERT (Bal and Sengupta,
+arXiv 2308.10873), distilled from a BERT teacher at the equilibrium of its spike rates.
+
+Labels: {labels}.""",
 }
 
 _PYTHON = """\
@@ -32,7 +39,7 @@ from transformers import pipeline
 from spikewright.train.auto import register_auto_classes
 
 register_auto_classes()
-classify = pipeline("text-classification", model="{name}", truncation=True)
+classify = pipeline("text-classification", model={text}, truncation=True)
 print(classify(["a fine film", "a dull one"]))
 ```
 
@@ -45,10 +52,11 @@ USE: Mapping[str, str] = {
     + """
 On the chip's integers, with operations counted and priced:
 
-    spikewright export {name} -o deployment
+    spikewright export {word} -o deployment
     spikewright report deployment --text sentences.txt
 """,
     SPIKEBERT: _PYTHON,
+    SPIKINGBERT: _PYTHON,
 }
 
 STAGES: Mapping[str, str] = {
@@ -79,6 +87,13 @@ LIMITS: Mapping[str, str] = {
     SPIKEBERT: _COMMON
     + """\
 - LayerNorm (`norm` is `layer`) exists on no chip: a checkpoint with it is not lowered.
+- Energy figures, if any, are estimates from counted operations and published constants;
+  nothing was measured on a chip.
+""",
+    SPIKINGBERT: _COMMON
+    + """\
+- Softmax, LayerNorm and GELU (`attention`, `norm`, `activation`) exist on no chip: a
+  checkpoint with one of them is not lowered.
 - Energy figures, if any, are estimates from counted operations and published constants;
   nothing was measured on a chip.
 """,

@@ -14,7 +14,6 @@ from transformers import (
 )
 
 from spikewright.errors import InputError
-from spikewright.files import cannot_write, whole_file, write_json
 from spikewright.train.auto import CLASSIFIERS
 from spikewright.train.folders.checkpoint import load_whole, read_json
 from spikewright.train.hub.card import (
@@ -25,6 +24,7 @@ from spikewright.train.hub.card import (
     read_facts,
 )
 from spikewright.train.hub.tokenizer import save_tokenizer
+from spikewright.whole_files import cannot_write, whole_file, write_json
 
 README, WEIGHTS = "README.md", "model.safetensors"
 STUDENTS = ("student", "denorm", "quantized")
@@ -96,7 +96,7 @@ def check_checkpoint(folder: Path) -> PretrainedConfig:
 def _tokenizer(folder: Path, config: PretrainedConfig) -> PreTrainedTokenizerBase:
     try:
         found: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            folder, config=config
+            folder, config=config, trust_remote_code=False
         )
     except (OSError, TypeError, ValueError) as error:
         said = (str(error).strip() or repr(error)).splitlines()[0]

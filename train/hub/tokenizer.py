@@ -10,7 +10,9 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from spikewright.errors import InputError
 from spikewright.train.chip.config import ChipStudentConfig
 from spikewright.train.folders.checkpoint import read_json
+from spikewright.train.folders.writing import Writing
 from spikewright.train.spikebert.config import SpikeBertConfig
+from spikewright.train.spikingbert.config import SpikingBertConfig
 
 SPECIAL = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
@@ -23,17 +25,18 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     is.
 
     Raises:
-        InputError: there is no model in the folder, or the tokenizer of a deployable
-            student is not of the tokenizers library.
+        InputError: there is no model in the folder, it cannot be written, or the
+            tokenizer of a deployable student is not of the tokenizers library.
     """
     config = read_json(folder / "config.json")
     match config.get("model_type"):
         case ChipStudentConfig.model_type:
             tokenizer = without_special_tokens(tokenizer, int(config["max_tokens"]))
-        case SpikeBertConfig.model_type:
+        case SpikeBertConfig.model_type | SpikingBertConfig.model_type:
             tokenizer = copy.deepcopy(tokenizer)
             tokenizer.model_max_length = int(config["max_position_embeddings"])
-    tokenizer.save_pretrained(folder)
+    with Writing(folder):
+        tokenizer.save_pretrained(folder)
 
 
 def without_special_tokens(

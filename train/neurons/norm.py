@@ -46,7 +46,8 @@ class FoldableNorm(nn.Module):
             mean, variance = moments(x.reshape(-1, x.shape[-1]))
         else:
             axes = tuple(range(x.ndim - 1))
-            variance, mean = torch.var_mean(x.float(), dim=axes, correction=0)
+            wide = torch.promote_types(x.dtype, torch.float32)
+            variance, mean = torch.var_mean(x.to(wide), dim=axes, correction=0)
         with torch.no_grad():
             self.mean.lerp_(mean, self.momentum)
             self.variance.lerp_(variance, self.momentum)

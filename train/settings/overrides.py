@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spikewright.errors import ConfigError
+from spikewright.train.settings.toml_text import parse_toml
 
 _KEY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?", re.ASCII)
 _WORD = re.compile(r"[A-Za-z][\w:/.-]*", re.ASCII)
@@ -51,8 +51,8 @@ def _read(setting: str) -> tuple[str, Any]:
     if _WORD.fullmatch(text) and text not in ("true", "false", *_NUMBERS):
         return key, text
     try:
-        read = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError as error:
+        read = parse_toml(f"value = {text}")
+    except ValueError as error:
         raise ConfigError(
             f"--set {setting!r}: {text} is no TOML value: {error}; quote a text"
         ) from error

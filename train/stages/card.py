@@ -12,6 +12,7 @@ import torch
 from spikewright.train.folders.claim import claim, make_folder, versions
 from spikewright.train.settings.spikebert import SpikeBertRun
 from spikewright.train.texts.sources import hash_texts
+from spikewright.whole_files import whole_file
 
 PACKAGES = ("torch", "snntorch", "transformers", "accelerate", "numpy")
 CARD, SLICES = "card.json", "slices.jsonl"
@@ -60,8 +61,10 @@ def claim_folder(run: Path, card: Mapping[str, Any]) -> None:
 
 def add_slice(run: Path, seconds: float) -> None:
     """Note how long one call of the run took."""
-    with (run / SLICES).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"seconds": round(seconds, 1)}) + "\n")
+    every = [*slices(run), round(seconds, 1)]
+    with whole_file(run / SLICES) as temporary:
+        lines = (json.dumps({"seconds": each}) + "\n" for each in every)
+        temporary.write_text("".join(lines), encoding="utf-8")
 
 
 def slices(run: Path) -> list[float]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import torch
 
+from spikewright.train.folders.writing import Writing
 from spikewright.train.settings.spikebert import DenormTable
 from spikewright.train.spikebert.denorm import Batch, foldable_twin
 from spikewright.train.spikebert.load import load_spikebert
@@ -87,7 +88,12 @@ def _start(
     student = foldable_twin(
         teacher, _batches([rows[i] for i in chosen.tolist()], teacher.device)
     )
-    by_one(lambda: student.save_pretrained(place.run / "denorm" / "start"))
+
+    def keep() -> None:
+        with Writing(place.run / "denorm" / "start"):
+            student.save_pretrained(place.run / "denorm" / "start")
+
+    by_one(keep)
     labels = torch.tensor([row["labels"] for row in held])
     return {
         "validation_accuracy": _share(_answers(student, held), labels),

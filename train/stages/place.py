@@ -11,11 +11,13 @@ from typing import Any
 from accelerate import PartialState
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from spikewright.files import write_json
 from spikewright.train.folders.checkpoint import read_json
+from spikewright.train.folders.claim import sweep_torn
+from spikewright.train.folders.writing import Writing
 from spikewright.train.hub.tokenizer import save_tokenizer
 from spikewright.train.meter import Say
 from spikewright.train.settings.spikebert import SpikeBertRun
+from spikewright.whole_files import write_json
 
 Result = dict[str, Any]
 
@@ -48,6 +50,7 @@ def once(folder: Path, work: Callable[[], Result]) -> Result:
     """Return the result of `work`, from `folder/result.json` if it was done before."""
     path = folder / "result.json"
     if not path.exists():
+        by_one(lambda: sweep_torn(folder))
         result = work()
 
         def keep() -> None:
@@ -62,5 +65,6 @@ def save(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path
 ) -> None:
     """Write a model and its tokenizer to a folder."""
-    model.save_pretrained(folder)
+    with Writing(folder):
+        model.save_pretrained(folder)
     save_tokenizer(tokenizer, folder)

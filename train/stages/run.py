@@ -18,7 +18,7 @@ from accelerate import PartialState
 from transformers import PreTrainedTokenizerBase
 
 from spikewright.errors import InputError
-from spikewright.files import whole_file, write_json
+from spikewright.train.folders.claim import run_folder
 from spikewright.train.hub.folder import write_model_cards
 from spikewright.train.meter import Say, ignore
 from spikewright.train.settings.spikebert import FRESH, SpikeBertRun
@@ -52,6 +52,7 @@ from spikewright.train.texts.replace import (
     make_texts,
 )
 from spikewright.train.texts.sources import read_labeled, read_unlabeled
+from spikewright.whole_files import private_folder, usual_mode, whole_file, write_json
 
 
 def train_spikebert(
@@ -85,17 +86,26 @@ def train_spikebert(
         BackendMissingError: a package that the configuration names is not installed.
         ConfigError: the sizes do not fit, or the loss is no longer a finite number.
         InputError: data or encoder are missing or unfit, `run` holds a run of another
-            configuration or of other data, there is no such stage, or it needs another
-            that is not done.
+            configuration or of other data or is at work in another process, there is
+            no such stage, or it needs another that is not done.
     """
-    state, start_s = PartialState(cpu=not torch.cuda.is_available()), time.monotonic()
+    state = PartialState(cpu=not torch.cuda.is_available())
     stages = chosen_stages(config, run, stage)
     card = begin_card(config, data, processes=state.num_processes)
+    end_s = None if minutes is None else time.monotonic() + 60 * minutes
+    place = Place(config, run, end_s, say if state.is_main_process else ignore)
+    with run_folder(run, is_main=state.is_main_process):
+        return _run(place, data, stages, card)
+
+
+def _run(
+    place: Place, data: Path | None, stages: Sequence[str], card: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Do the stages and complete the card; None if the time ended first."""
+    config, run, start_s = place.config, place.run, time.monotonic()
     by_one(lambda: claim_folder(run, card))
     if DENORM in stages:
         by_one(lambda: claim_folder(run / DENORM, {**card, "config": _denorm(config)}))
-    end_s = None if minutes is None else start_s + 60 * minutes
-    place = Place(config, run, end_s, say if state.is_main_process else ignore)
     is_done = _run_stages(place, data, stages)
     by_one(lambda: add_slice(run, time.monotonic() - start_s))
     if not is_done:
@@ -142,15 +152,15 @@ def _run_stage(
 ) -> None:
     match stage:
         case "teacher":
-            teacher_stage(place, _base(place, train), train, validation)
+            teacher_stage(place, teacher_base(place, train), train, validation)
         case "stage1":
             names = place.config.stage1.text
             texts = [each for name in names for each in read_unlabeled(data, name)]
-            general_stage(place, _base(place, train), texts)
+            general_stage(place, teacher_base(place, train), texts)
         case "stage2":
-            task_stage(place, train, _made_texts(place, train), validation)
+            task_stage(place, train, made_texts(place, train), validation)
         case _:
-            denorm_stage(place, train, _made_texts(place, train), validation)
+            denorm_stage(place, train, made_texts(place, train), validation)
 
 
 def _say_accuracy(place: Place, stage: str) -> None:
@@ -160,7 +170,7 @@ def _say_accuracy(place: Place, stage: str) -> None:
         place.say(f"{name}: {result['validation_accuracy']:.4f} on validation")
 
 
-def _base(place: Place, train: Sequence[LabeledText]) -> str:
+def teacher_base(place: Place, train: Sequence[LabeledText]) -> str:
     """Return the teacher's encoder; a fresh one is made first."""
     config = place.config
     if config.teacher.base != FRESH:
@@ -168,18 +178,22 @@ def _base(place: Place, train: Sequence[LabeledText]) -> str:
     folder = place.run / FRESH
 
     def make() -> None:
-        if not (folder / "config.json").exists():
-            texts = [each.text for each in train]
-            longest = config.data.max_tokens
+        if folder.exists():
+            return
+        texts = [each.text for each in train]
+        longest = config.data.max_tokens
+        with private_folder(folder) as part:
             make_fresh_bert(
-                texts, config.teacher, folder, max_tokens=longest, seed=config.seed
+                texts, config.teacher, part, max_tokens=longest, seed=config.seed
             )
+            part.chmod(usual_mode(0o777))
+            part.rename(folder)
 
     by_one(make)
     return str(folder)
 
 
-def _made_texts(place: Place, train: Sequence[LabeledText]) -> list[str]:
+def made_texts(place: Place, train: Sequence[LabeledText]) -> list[str]:
     """Return the augmented texts, made once."""
     path = place.run / "augmented.jsonl"
     if not place.config.augment.rounds:

@@ -15,6 +15,7 @@ from transformers import (
 )
 
 from spikewright.errors import InputError
+from spikewright.train.folders.writing import Writing
 from spikewright.train.settings.spikebert import SpikeBertRun
 from spikewright.train.spikebert.rates import mean_rate
 from spikewright.train.stages.model import load_encoder
@@ -87,7 +88,11 @@ def _classifier(config: SpikeBertRun, base: str) -> PreTrainedModel:
         return load_classifier(base, classes=classes)
     with loading(base):
         model, info = AutoModelForSequenceClassification.from_pretrained(
-            find_encoder(base), num_labels=classes, output_loading_info=True
+            find_encoder(base),
+            num_labels=classes,
+            output_loading_info=True,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     if info["missing_keys"]:
         raise InputError(
@@ -95,6 +100,14 @@ def _classifier(config: SpikeBertRun, base: str) -> PreTrainedModel:
             f"trained {min(info['missing_keys'])}; give it epochs"
         )
     return model  # type: ignore[no-any-return]
+
+
+def _encoder(base: str) -> PreTrainedModel:
+    with loading(base):
+        model: PreTrainedModel = AutoModel.from_pretrained(
+            find_encoder(base), use_safetensors=True, trust_remote_code=False
+        )
+    return model
 
 
 # --- distillation --------------------------------------------------------------------
@@ -117,8 +130,7 @@ def general_stage(place: Place, base: str, texts: Sequence[str]) -> Result:
         )
 
     def work() -> Result:
-        with loading(base):
-            teacher = AutoModel.from_pretrained(find_encoder(base))
+        teacher = _encoder(base)
         rows = unlabeled_rows(texts, tokenizer, place.config)
         chosen = torch.randperm(
             len(rows), generator=torch.Generator().manual_seed(place.config.seed)
@@ -135,8 +147,9 @@ def general_stage(place: Place, base: str, texts: Sequence[str]) -> Result:
         measured = trainer.evaluate()["eval_loss"]
 
         def keep() -> None:
-            model.encoder.save_pretrained(folder)
-            model.save_heads(folder)
+            with Writing(folder):
+                model.encoder.save_pretrained(folder)
+                model.save_heads(folder)
 
         by_one(keep)
         return {

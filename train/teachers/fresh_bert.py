@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertModel, BertTokenizer
 
+from spikewright.train.folders.writing import Writing
 from spikewright.train.settings.spikebert import TeacherTable
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -32,7 +33,8 @@ def make_fresh_bert(
     """Write the encoder and the tokenizer to `folder`."""
     words = vocabulary(texts)
     tokenizer = BertTokenizer(vocab={word: i for i, word in enumerate(words)})
-    tokenizer.save_pretrained(folder)
+    with Writing(folder):
+        tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=len(words),
@@ -42,7 +44,9 @@ def make_fresh_bert(
         intermediate_size=4 * table.fresh_width,
         max_position_embeddings=max(max_tokens, 16),
     )
-    BertModel(config).save_pretrained(folder)
+    model = BertModel(config)
+    with Writing(folder):
+        model.save_pretrained(folder)
 
 
 def vocabulary(texts: Sequence[str]) -> list[str]:

@@ -32,7 +32,10 @@ def load_filler(base: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     folder, tokenizer = find_encoder(base), load_tokenizer(base)
     with loading(base):
         model, info = AutoModelForMaskedLM.from_pretrained(
-            folder, output_loading_info=True
+            folder,
+            output_loading_info=True,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     if info["missing_keys"] or tokenizer.mask_token is None:
         raise InputError(

@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from spikewright.errors import BackendMissingError, InputError
+from spikewright.train.folders.writing import Writing
 from spikewright.train.meter import Meter, Say, ignore
 from spikewright.train.settings.config import DataConfig, TeacherConfig
 from spikewright.train.texts.data import LabeledText, Row, pad_batch, tokenize
@@ -66,7 +67,8 @@ def loading(base: str) -> Iterator[None]:
         said = (str(error).strip() or repr(error)).splitlines()[0]
         raise InputError(
             f"teacher '{base}': cannot be loaded: {said}; [teacher] base is a folder "
-            f"that transformers can load, a hub name, or {PACKAGE_PREFIX}NAME"
+            "with safetensors that transformers can load, a hub name, or "
+            f"{PACKAGE_PREFIX}NAME"
         ) from error
 
 
@@ -79,7 +81,9 @@ def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
     """
     folder = find_encoder(base)
     with loading(base):
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False
+        )
     return tokenizer
 
 
@@ -93,7 +97,7 @@ def load_classifier(base: str, *, classes: int) -> PreTrainedModel:
     folder = find_encoder(base)
     with loading(base):
         model: PreTrainedModel = AutoModelForSequenceClassification.from_pretrained(
-            folder, num_labels=classes
+            folder, num_labels=classes, use_safetensors=True, trust_remote_code=False
         )
     return model
 
@@ -137,8 +141,9 @@ def fine_tune_teacher(
     trainer.keep_average(config.average)
     train_to_best(trainer, "teacher", say)
     measured = trainer.evaluate()["eval_accuracy"]
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with Writing(folder):
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     return float(measured)
 
 

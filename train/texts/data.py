@@ -50,7 +50,7 @@ def read_split(folder: Path, split: str) -> list[LabeledText]:
 def _parse(line: str, where: str) -> LabeledText:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON: {error}") from error
     match row:
         case {"text": str(text), "label": int(label)} if not isinstance(label, bool):

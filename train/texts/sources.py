@@ -66,7 +66,7 @@ def read_unlabeled(data: Path | None, name: str) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         rows = [json.loads(line) for line in lines]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
     return [_column(row, ("text",), str, f"{path}") for row in rows]
 

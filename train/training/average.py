@@ -16,7 +16,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import Trainer, TrainerCallback
+from transformers import TrainerCallback
+
+from spikewright.train.folders.writing import Writing
+from spikewright.train.training.resume import ResumingTrainer
 
 AVERAGE_FILE = "average.safetensors"
 """beside each checkpoint's own files"""
@@ -55,7 +58,8 @@ class Average(TrainerCallback):
         """Save the average with the checkpoint."""
         path = _checkpoint(args, state) / AVERAGE_FILE
         unfinished = path.with_suffix(".tmp")
-        save_file(self.shadow, unfinished)
+        with Writing(path.parent):
+            save_file(self.shadow, unfinished)
         unfinished.replace(path)
 
     def load(self, checkpoint: Path) -> None:
@@ -85,7 +89,7 @@ def _checkpoint(args: Any, state: Any) -> Path:
     return Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
 
 
-class AveragingTrainer(Trainer):
+class AveragingTrainer(ResumingTrainer):
     """A Trainer that evaluates the average, if it keeps one."""
 
     average: Average | None = None

@@ -23,6 +23,7 @@ from spikewright.train.settings.config import (
     TeacherConfig,
 )
 from spikewright.train.training.average import AVERAGE_FILE, AveragingTrainer
+from spikewright.train.training.resume import last_checkpoint
 
 
 def training_arguments(
@@ -118,24 +119,16 @@ def train_to_best(trainer: AveragingTrainer, label: str, say: Say) -> None:
 
     Raises:
         ConfigError: the loss is no longer a finite number.
+        InputError: a checkpoint cannot be written.
     """
     trainer.remove_callback(PrinterCallback)  # it prints the log on stdout
     progress = Progress(label, say)
     trainer.add_callback(progress)
     folder = Path(str(trainer.args.output_dir))
-    last = last_checkpoint(folder, averaged=trainer.average is not None)
-    trainer.train(resume_from_checkpoint=last)
+    also = () if trainer.average is None else (AVERAGE_FILE,)
+    trainer.go_on(last_checkpoint(folder, *also))
     trainer.remove_callback(progress)
     trainer.settle()
-
-
-def last_checkpoint(folder: Path, *, averaged: bool = False) -> str | None:
-    """Return the last checkpoint in `folder` that was written to its end."""
-    # The Trainer writes trainer_state.json last; the average follows it.
-    last = AVERAGE_FILE if averaged else "trainer_state.json"
-    found = [path.parent for path in folder.glob(f"checkpoint-*/{last}")]
-    steps = {int(path.name.removeprefix("checkpoint-")): str(path) for path in found}
-    return steps[max(steps)] if steps else None
 
 
 def accuracy(prediction: EvalPrediction) -> dict[str, float]:

@@ -8,13 +8,23 @@ from collections.abc import Sequence
 
 from spikewright.cli.argument_parser import UsageError
 from spikewright.cli.parser import build_parser
-from spikewright.errors import SpikewrightError
+from spikewright.errors import (
+    ConfigError,
+    GraphError,
+    InputError,
+    ProfileError,
+    SpikewrightError,
+)
+from spikewright.printable import one_line, printable
 
 __all__ = ["main"]
 
 USAGE = 2
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it"""
+_OF_ONE_LINE = (ConfigError, GraphError, InputError, ProfileError)
+"""errors whose words are ours and what the user gave; others quote lines"""
+_LESS = "give it fewer samples at once, or a machine with more"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,13 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = build_parser().parse_args(argv)
     except UsageError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return USAGE
     try:
         status: int = args.run(args)
         sys.stdout.flush()
     except UsageError as error:  # found between options, not in one
-        print(error, file=sys.stderr)
+        print(printable(str(error)), file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         return _fail(args.verb, "interrupted", INTERRUPTED)
@@ -38,12 +48,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (SpikewrightError, OSError) as error:  # OSError: disk full, no permission
         if args.traceback:
             raise
-        return _fail(args.verb, str(error), 1)
+        return _fail(args.verb, _words(error), 1)
+    except MemoryError as error:
+        if args.traceback:
+            raise
+        why = str(error) or "for Python's own objects"
+        return _fail(args.verb, f"not enough memory: {why}; {_LESS}", 1)
     return status
 
 
+def _words(error: Exception) -> str:
+    """Return what an error says; names of what the user gave do not break its line."""
+    is_one = isinstance(error, _OF_ONE_LINE)
+    return one_line(str(error).rstrip()) if is_one else str(error)
+
+
 def _fail(verb: str, reason: str, status: int) -> int:
-    print(f"spikewright {verb}: {reason.rstrip()}", file=sys.stderr)
+    line = printable(f"spikewright {verb}: {reason.rstrip()}")
+    print(line, file=sys.stderr)
     return status
 
 

@@ -61,6 +61,11 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
                 "-o trace.npz",
                 "a student that was lowered by itself",
             ),
+            (
+                "spikewright simulate net.nir --inputs x.npy --cluster local "
+                "-o trace.npz",
+                "in shards, on all cores: the same trace",
+            ),
         ),
         "report": (
             ("spikewright report student", "the demo's sentences"),
@@ -74,6 +79,11 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
                 "a trace that was kept",
             ),
             ("spikewright report net.nir --inputs x.npy", "simulated now"),
+            (
+                "spikewright report student --text million.txt "
+                "--cluster tcp://host:8786 -o report.html",
+                "by the workers of a Dask scheduler",
+            ),
             (
                 "spikewright report net.nir trace.npz --explain "
                 "student/loihi1/fixed/total",
@@ -124,6 +134,11 @@ EXAMPLES: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("spikewright run road.toml", "do what is not done yet"),
             ("spikewright run road.toml --dry-run", "say what would run, and why"),
             ("spikewright run road.toml --force simulate", "once more all the same"),
+        ),
+        "sweep": (
+            ("spikewright sweep sweep.toml", "all points, then table and picture"),
+            ("spikewright sweep sweep.toml --cluster local", "side by side"),
+            ("spikewright sweep sweep.toml --point 3", "one, of an array of jobs, say"),
         ),
         "completion": (
             (

@@ -20,6 +20,7 @@ from spikewright.cli.arguments.profile import add_profile
 from spikewright.cli.arguments.report import add_report
 from spikewright.cli.arguments.run import add_run
 from spikewright.cli.arguments.simulate import add_simulate
+from spikewright.cli.arguments.sweep import add_sweep
 from spikewright.cli.arguments.train import add_train
 from spikewright.cli.examples import epilog
 
@@ -64,9 +65,10 @@ def build_parser() -> ArgumentParser:
 
 
 def _verbs(verbs: Verbs, parser: ArgumentParser) -> Iterator[ArgumentParser]:
-    """Add all verbs, in the order of the help; two of them read others' options."""
+    """Add all verbs, in the order of the help; three of them read others' options."""
     yield add_demo(verbs)
     yield add_run(verbs, parser=parser)
+    yield add_sweep(verbs, parser=parser)
     yield add_train(verbs)
     yield add_export(verbs)
     yield add_check(verbs)

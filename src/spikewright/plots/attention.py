@@ -13,6 +13,7 @@ from spikewright.errors import InputError
 from spikewright.plots.picture import Table
 from spikewright.plots.style import MAP, ON_DARK, ON_LIGHT, WIDTH_IN, head
 from spikewright.plots.units import share
+from spikewright.printable import one_line, printable
 from spikewright.trace import SpikeTrace
 
 if TYPE_CHECKING:
@@ -87,9 +88,12 @@ class Attention:
                 color=ON_LIGHT if shown[row, column] > LIGHT else ON_DARK,
             )
         axes.set_ylim(len(self.names), 0)
-        axes.set_yticks(np.arange(len(self.names)) + 0.5, self.labels)
+        axes.set_yticks(
+            np.arange(len(self.names)) + 0.5, [printable(each) for each in self.labels]
+        )
         places = np.arange(len(self.words)) + 0.5
-        axes.set_xticks(places, self.words, rotation=50, ha="right")
+        words = [one_line(each) for each in self.words]
+        axes.set_xticks(places, words, rotation=50, ha="right")
         for tick in axes.get_xticklabels():
             tick.set_rotation_mode("anchor")
         axes.tick_params(length=0)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from spikewright.errors import InputError
 from spikewright.plots.picture import Table
 from spikewright.plots.style import MAP, WIDTH_IN, head
+from spikewright.printable import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,8 +84,9 @@ class AttentionScores:
         axes.set_title(title)
         axes.set_aspect("equal")
         axes.set_ylim(len(self.words), 0)
-        axes.set_yticks(places, self.words, fontsize=8)
-        axes.set_xticks(places, self.words, rotation=90, fontsize=8)
+        words = [one_line(each) for each in self.words]
+        axes.set_yticks(places, words, fontsize=8)
+        axes.set_xticks(places, words, rotation=90, fontsize=8)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from spikewright.errors import InputError
@@ -19,6 +20,8 @@ Points = tuple[tuple[float, float], ...]
 """(step, value), in order"""
 _SCORES = ("accuracy", "rate", "f1")
 """words in names of what is no loss, and gets an axis of its own"""
+_FARTHEST = 1e100
+"""beyond it, and NaN, nothing is drawn"""
 _IGNORED = (
     *("step", "epoch", "learning_rate", "grad_norm", "total_flos"),
     *("runtime", "samples_per_second", "steps_per_second"),
@@ -140,13 +143,18 @@ def training_curve(card: Mapping[str, Any]) -> TrainingCurve:
 def _series(logged: list[Any]) -> dict[str, Points]:
     found: dict[str, list[tuple[float, float]]] = {}
     for entry in logged:
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("step"), int):
+        if not isinstance(entry, Mapping) or not _is_number(entry.get("step"), int):
             continue
         for name, value in entry.items():
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if is_number and not str(name).endswith(_IGNORED):
+            if _is_number(value, int | float) and not str(name).endswith(_IGNORED):
                 found.setdefault(str(name), []).append((entry["step"], float(value)))
     return {name: tuple(points) for name, points in found.items()}
+
+
+def _is_number(value: Any, kind: type | UnionType) -> bool:
+    """Say whether a value is a number that an axis can have."""
+    is_one = isinstance(value, kind) and not isinstance(value, bool)
+    return is_one and -_FARTHEST < value < _FARTHEST
 
 
 def _paint_panel(axes: Axes, stage: str, series: Mapping[str, Points]) -> None:

@@ -19,6 +19,7 @@ from spikewright.plots.style import (
     shorten,
 )
 from spikewright.plots.units import joule_unit, joules, share, three_digits
+from spikewright.printable import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,7 +134,7 @@ class TermEnergy:
         ):
             _term_bars(axes, self.terms, side, shift=shift, color=color, size=size)
             axes.barh([0], [0], color=color, label=label)
-        names = [each.replace("_", " ") for each in self.terms]
+        names = [one_line(each.replace("_", " ")) for each in self.terms]
         axes.set_yticks(np.arange(len(names)), names)
         axes.set_ylim(len(self.terms) - 0.45, -0.55)
         axes.margins(x=0.16)

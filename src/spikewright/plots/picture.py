@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from spikewright.plots.style import styled
+from spikewright.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,7 +47,10 @@ class Picture(Protocol):
 
 
 def draw(picture: Picture) -> Figure:
-    """Draw a picture.
+    """Draw a picture; what its words hold of control characters becomes escapes.
+
+    Labels of ticks are made when they are drawn: pictures write those of names
+    through `shorten` or `one_line`.
 
     Raises:
         BackendMissingError: matplotlib is not installed.
@@ -56,6 +60,8 @@ def draw(picture: Picture) -> Figure:
             figsize=picture.size_in, layout="constrained"
         )
         picture.paint(figure)
+        for each in figure.findobj(import_module("matplotlib.text").Text):
+            each.set_text(printable(each.get_text()))
         return figure
 
 

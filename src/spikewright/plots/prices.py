@@ -18,6 +18,7 @@ from spikewright.plots.style import (
     light_grid,
 )
 from spikewright.plots.units import joules
+from spikewright.printable import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +75,8 @@ class ProfilePrices:
         for place, each in enumerate(self.prices):
             _paint_price(axes, place, each, is_first=place == 0)
         axes.set_xscale("log")
-        axes.set_yticks(range(len(self.prices)), [each.where for each in self.prices])
+        names = [one_line(each.where) for each in self.prices]
+        axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(self.prices) - 0.4, -0.6)
         _widen(axes)
         axes.set_xlabel("energy of a sample (logarithmic); line: 5 to 95 %")

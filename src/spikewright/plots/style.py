@@ -9,6 +9,7 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 from spikewright.errors import BackendMissingError
+from spikewright.printable import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +126,8 @@ def light_grid(axes: Axes, axis: str) -> None:
 
 
 def shorten(name: str, most: int = 28) -> str:
-    """Cut a long name in its middle."""
+    """Cut a long name in its middle; control characters are written as escapes."""
+    name = one_line(name)
     if len(name) <= most:
         return name
     left = (most - 1) // 2

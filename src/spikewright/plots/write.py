@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from html import escape
+from collections.abc import Callable
 from pathlib import Path
 
 from spikewright.errors import InputError
-from spikewright.files import whole_file
 from spikewright.plots.picture import Picture, draw
 from spikewright.plots.style import DARK, FONT, INK, styled
+from spikewright.printable import as_html, printable
+from spikewright.whole_files import whole_file
 
 FORMATS = (".svg", ".png")
 _OURS = "spikewright"
@@ -20,9 +21,12 @@ _STYLE = re.compile(r"\s*<defs>\s*<style.*?</style>\s*</defs>", re.DOTALL)
 """rules for all strokes, which the page has itself"""
 _SMALL_REM, _LARGE_REM = 4.2, 7.5
 """how small and large a page may show an inch: smaller would be hard to read"""
+_TAG = re.compile(r"<[^>]*>")
+"""matplotlib writes < and > in words as entities, so no word is in a tag"""
 _NAMED = re.compile(r'(\bid="|url\(#|xlink:href="#)')
 _FONTS = f"'{FONT}', Verdana, sans-serif"
 """the first that a reader's machine has; Verdana is as wide"""
+_FONT = re.compile(f"'{FONT}'(, sans-serif)?")
 _COLOR = re.compile("|".join(DARK))
 
 
@@ -87,11 +91,19 @@ def svg_inline(picture: Picture, name: str) -> str:
         f'max-width: {_LARGE_REM * wide:.4g}rem" '
     )
     text = _STYLE.sub("", _METADATA.sub("", _raw(picture)))
-    text = _NAMED.sub(lambda found: f"{found[1]}{name}-", text)
+    text = _in_tags(text, lambda tag: _NAMED.sub(rf"\g<1>{name}-", tag))
     text = _HEAD.sub(lambda found: f'{start}viewBox="{found[1]}">', text, count=1)
-    text = text.replace("xlink:href=", "href=")
-    text = _COLOR.sub(lambda found: f"var({_variable(found[0])})", text)
+    text = _in_tags(text, lambda tag: _recolored(tag.replace("xlink:href=", "href=")))
     return text.replace(">", f">{_said(picture, name)}", 1)
+
+
+def _in_tags(text: str, change: Callable[[str], str]) -> str:
+    """Change what is between < and >; words stay as they are."""
+    return _TAG.sub(lambda found: change(found[0]), text)
+
+
+def _recolored(tag: str) -> str:
+    return _COLOR.sub(lambda found: f"var({_variable(found[0])})", tag)
 
 
 def css_colors(*, dark: bool) -> str:
@@ -108,8 +120,8 @@ def _variable(color: str) -> str:
 
 def _said(picture: Picture, name: str) -> str:
     return (
-        f'<title id="{name}-title">{escape(picture.title)}</title>'
-        f'<desc id="{name}-desc">{escape(picture.alt)}</desc>'
+        f'<title id="{name}-title">{as_html(picture.title)}</title>'
+        f'<desc id="{name}-desc">{as_html(picture.alt)}</desc>'
     )
 
 
@@ -122,15 +134,15 @@ def _raw(picture: Picture) -> str:
     figure, out = draw(picture), io.BytesIO()
     with styled():
         figure.savefig(out, format="svg", metadata={"Date": None})
-    text = out.getvalue().decode()
-    text = re.sub(f"'{FONT}'(, sans-serif)?", _FONTS, text)
+    text = printable(out.getvalue().decode())
     # What has no color of its own is black: let it follow the page as well.
-    return text.replace("#000000", INK)
+    return _in_tags(text, lambda tag: _FONT.sub(_FONTS, tag).replace("#000000", INK))
 
 
 def _png(picture: Picture) -> bytes:
     figure, out = draw(picture), io.BytesIO()
-    said = {"Software": None, "Title": picture.title, "Description": picture.alt}
+    title, alt = printable(picture.title), printable(picture.alt)
+    said = {"Software": None, "Title": title, "Description": alt}
     with styled():
         figure.savefig(out, format="png", metadata=said)
     return out.getvalue()

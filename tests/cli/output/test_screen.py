@@ -9,8 +9,11 @@ import sys
 
 import pytest
 
-from spikewright.cli.output.progress import is_drawable, progress
+from spikewright.cli import main
+from spikewright.cli.output import screen
+from spikewright.cli.output.progress import is_drawable, progress, say
 from spikewright.cli.output.screen import Table, is_rich, show
+from spikewright.hardware_profiles.text.document import Document, Section
 
 PROGRAM = (sys.executable, "-m", "spikewright.cli")
 ROWS = Table(("layer", "rate"), [("lif1", "0.5"), ("long name", "12.25")])
@@ -111,3 +114,38 @@ def test_a_pipe_does_not_load_rich() -> None:
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
     assert done.stdout.endswith("False False\n")
+
+
+# --- text of others ------------------------------------------------------------------
+
+
+STEERING = "[red]\x1b[31m\x1b]0;title\x07\u202e\x00"
+SEEN = r"[red]\x1b[31m\x1b]0;title\x07\u202e\x00"
+"""neither rich's markup nor a terminal's commands are followed"""
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_text_does_not_steer_a_terminal(
+    is_terminal: bool, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "is_rich", lambda: is_terminal)
+    monkeypatch.setenv("COLUMNS", "200")
+    show(f"{STEERING}:\nnext", Table((STEERING, "x"), [(STEERING, f"a\n{STEERING}")]))
+    section = Section(STEERING, [STEERING], [["name", STEERING], ["two words", "x"]])
+    screen.show_document(Document(STEERING, (section,)))
+    shown = capsys.readouterr().out
+    assert not set(shown) & set("\x1b\x07\x00\u202e")
+    # twice in the text and the head, twice in the row, and four times in the document
+    assert shown.count(SEEN) == 8
+    assert f"a\\n{SEEN}" in shown  # a cell stays one line
+    assert "\nnext\n" in shown
+
+
+def test_errors_and_progress_do_not_steer_a_terminal(capsys) -> None:
+    assert main(["check", f"{STEERING.replace(chr(0), '')}.nir"]) == 1
+    assert main(["profile", STEERING]) == 1
+    assert main([STEERING]) == 2
+    say(STEERING)
+    shown = capsys.readouterr().err
+    assert not set(shown) & set("\x1b\x07\x00\u202e")
+    assert shown.count(SEEN) >= 3

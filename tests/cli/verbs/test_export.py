@@ -229,7 +229,7 @@ def test_train_without_a_configuration(run, here) -> None:
 @pytest.mark.parametrize(
     ("first", "message"),
     [
-        ("family = 'bert'\n", "c.toml family: must be chip or spikebert, got 'bert'"),
+        ("family = 'bert'\n", "c.toml family: must be chip, spikebert or spikingbert"),
         ("family = 'spikebert'\n", "c.toml [stage1]: lacks text; name folders, or"),
         (
             "family = 'spikebert'\n[student]\nleak = 'none'\n",

@@ -16,7 +16,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from spikewright.errors import GraphError, InputError
-from spikewright.export.deployment.encoder import EncoderTables
+from spikewright.export.deployment.encoder import MAX_CHARACTERS, EncoderTables
 from spikewright.export.deployment.folder import (
     FILES,
     Deployment,
@@ -272,6 +272,7 @@ DAMAGES: list[tuple[Edit, str]] = [
     *((lambda f, name=name: (f / name).unlink(), name) for name in sorted(FILES)),
     *((_text(name, "junk"), name) for name in sorted(FILES)),
     *((_text(name, ""), name) for name in sorted(FILES)),
+    (_text("card.json", "[" * 100_000), "card.json: not JSON .*recursion"),
     (_text("card.json", "[]"), "card.json: holds no JSON object"),
     (_text("card.json", "{}"), "card.json: 'tokens' is None; must be a positive int"),
     (lambda f: (f / "card.json").write_bytes(b"\xff\xfe"), "not UTF-8 text"),
@@ -313,3 +314,11 @@ def test_the_network_of_another_model_is_refused(folder: Path) -> None:
 def test_a_folder_can_be_moved(folder: Path, tmp_path: Path) -> None:
     shutil.move(folder, tmp_path / "elsewhere")
     assert read_deployment(tmp_path / "elsewhere").card == CARD
+
+
+def test_a_sentence_of_a_megabyte_is_refused(deployment: Deployment) -> None:
+    # the tokenizer takes hundreds of bytes for each of its characters
+    encoded = encode_texts(deployment, ["a" * MAX_CHARACTERS])
+    assert encoded.lengths.tolist() == [1]
+    with pytest.raises(InputError, match="has 1000000 characters; allowed: 100000"):
+        encode_texts(deployment, ["a" * 10**6])

@@ -131,6 +131,48 @@ def test_refuses_control_flow(path):
         read_onnx(path)
 
 
+def calling(*callees, name):
+    """A function that calls others, one after the other."""
+    names = ["a", *"bcdefgh"[: len(callees) - 1], "z"]
+    calls = [
+        helper.make_node(callee, [names[i]], [names[i + 1]], domain="own")
+        for i, callee in enumerate(callees)
+    ]
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("own", 1)]
+    return helper.make_function("own", name, ["a"], ["z"], calls, opsets)
+
+
+def test_refuses_functions_that_call_each_other_in_a_circle(path):
+    circle = [calling("B", name="A"), calling("A", name="B")]
+    call = helper.make_node("A", ["x"], ["y"], domain="own")
+    made = model(LOOKUP, call, functions=circle, table=TABLE)
+    path.write_bytes(made.SerializeToString())
+    with pytest.raises(InputError, match=r"function '[AB]' calls itself; allowed"):
+        read_onnx(path)
+
+
+def test_refuses_functions_that_double_again_and_again(path):
+    doubling = [calling(f"F{i + 1}", f"F{i + 1}", name=f"F{i}") for i in range(40)]
+    call = helper.make_node("F0", ["x"], ["y"], domain="own")
+    made = model(LOOKUP, call, functions=doubling, table=TABLE)
+    path.write_bytes(made.SerializeToString())
+    # the look-up, and 2**40 calls of F40, which the file does not define
+    with pytest.raises(InputError, match=f"{2**40 + 1} nodes once its functions are"):
+        read_onnx(path)
+
+
+def test_refuses_a_function_with_control_flow(path):
+    branch = helper.make_graph([], "b", [], [])
+    inside = helper.make_node("If", ["a"], ["z"], then_branch=branch)
+    opsets = [helper.make_opsetid("", 20)]
+    hidden = helper.make_function("own", "F", ["a"], ["z"], [inside], opsets)
+    call = helper.make_node("F", ["x"], ["y"], domain="own")
+    made = model(LOOKUP, call, functions=[hidden], table=TABLE)
+    path.write_bytes(made.SerializeToString())
+    with pytest.raises(InputError, match="If, whose work depends on the data"):
+        read_onnx(path)
+
+
 def test_functions_of_the_file_are_counted_by_what_they_do(path):
     inside = [
         helper.make_node("Exp", ["a"], ["b"]),

@@ -254,6 +254,10 @@ REFUSALS = {
         ),
         "node 'n': current_decay 0.0001 would round to 0",
     ),
+    "thresholds too far apart": (
+        SpikingNeurons(np.full(2, 0.5), np.array([5e-324, 1.0]), np.zeros(2)),
+        "thresholds from 4.94066e-324 to 1; allowed: a quotient that float64 holds",
+    ),
     "some thresholds 0": (
         SpikingNeurons(np.full(2, 0.5), np.array([0.0, 1.0]), np.zeros(2)),
         "some thresholds are 0 and some are not",

@@ -40,6 +40,7 @@ from spikewright.hardware_profiles.prices.uncertainty import spread_of_total
 from spikewright.hardware_profiles.profiles.profile import load_profile
 from spikewright.hardware_profiles.reports.facts import finish_run
 from spikewright.hardware_profiles.reports.figures import find_figure
+from spikewright.hardware_profiles.reports.matching import check_run_report
 from spikewright.hardware_profiles.reports.run import Wanted, report_run
 from spikewright.hardware_profiles.reports.schema import report_schema
 from spikewright.hardware_profiles.reports.teacher import report_teacher
@@ -334,6 +335,31 @@ def test_documents_keep_to_the_schema(both):
         assert complaints(report_schema(), broken, "report") != []
         broken = {**document, "figures": [{"name": "x"}]}
         assert complaints(report_schema(), broken, "report") != []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x.pop("breakdown"), "the report lacks breakdown"),
+        (lambda x: x.update(samples="3"), "the report.samples is '3', no integer"),
+        (lambda x: x.update(samples=-1), "the report.samples is -1, below 0"),
+        (lambda x: x.update(schema="other/1"), "the report.schema is 'other/1', not "),
+        (
+            lambda x: x["figures"][0].update(value=float("nan")),
+            r"the report.figures\[0\].value is nan, no number",
+        ),
+        (
+            lambda x: x["comparisons"][0]["student"].pop("profile"),
+            r"the report.comparisons\[0\].student lacks profile",
+        ),
+    ],
+)
+def test_a_report_that_is_read_back_must_be_whole(both, change, message):
+    document = json.loads(both[1].to_text("json"))
+    check_run_report({**document, "of_a_newer_report": 1})
+    change(document)
+    with pytest.raises(InputError, match=f"not a whole report: {message}"):
+        check_run_report(document)
 
 
 def complaints(schema, found, where) -> list[str]:

@@ -56,6 +56,9 @@ def test_labels_come_from_id2label_then_num_labels_then_two():
     ("changes", "message"),
     [
         ({"model_type": "gpt2"}, "cannot count a 'gpt2'"),
+        ({"num_hidden_layers": 10**9}, "must be a positive integer up to 16384"),
+        ({"vocab_size": 10**400}, "must be a positive integer up to 2147483648"),
+        ({"hidden_act": ["gelu"]}, "'hidden_act' is ..gelu..; allowed: "),
         ({"hidden_size": "384"}, "'hidden_size' is '384', must be a positive integer"),
         ({"num_hidden_layers": 0}, "'num_hidden_layers' is 0, must be"),
         ({"vocab_size": True}, "'vocab_size' is True, must be"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -400,3 +401,30 @@ def test_the_command_refuses_what_is_no_student(
 ) -> None:
     assert main(["card", str(tmp_path / "none")]) == 1
     assert "config.json: no such file" in capsys.readouterr().err
+
+
+# --- text of others ------------------------------------------------------------------
+
+
+def test_names_are_words_in_a_card(tmp_path: Path) -> None:
+    """A checkpoint of a stranger: its labels, its run and its folder say anything."""
+    evil = "`<script>x</script>`|\n# owned\x1b[31m"
+    shutil.copytree(shipped_student(), tmp_path / "folder")
+    config = json.loads((tmp_path / "folder" / "config.json").read_text())
+    config |= {"id2label": {"0": evil, "1": "good"}, "beta": evil}
+    (tmp_path / "folder" / "config.json").write_text(json.dumps(config))
+    run = {**RUN, "data_sha256": {f"{evil}/train": evil}, "versions": {"torch": evil}}
+    (tmp_path / "folder" / "card.json").write_text(json.dumps(run))
+    card = model_card(read_facts(tmp_path / "folder", name=f'{evil}"; x = "'))
+    assert "\n# owned" not in card
+    assert "\x1b" not in card
+    # out of code, which shows it as it is, there is no element
+    prose = re.sub(r"```python.*?```|(`+)(?!`).*?(?<!`)\1(?!`)", "", card, flags=re.S)
+    assert "<script>" not in prose.replace("\\<script", "")
+    for line in card.splitlines():
+        if line.startswith("| ") and "owned" in line:
+            assert len(re.findall(r"(?<!\\)\|", line)) == 3
+    (code,) = re.findall(r'model=("(?:[^"\\]|\\.)*")', card)
+    assert json.loads(code).startswith("`<script>")
+    front = yaml.safe_load(card.split("---")[1])
+    assert set(front) == {"library_name", "pipeline_tag", "tags", "model-index"}

@@ -23,6 +23,7 @@ from transformers import (
 
 from spikewright.cli import main
 from spikewright.errors import ConfigError, InputError
+from spikewright.holds import folder_for_one
 from spikewright.train.auto import register_auto_classes
 from spikewright.train.neurons.compiled import has_compiler
 from spikewright.train.settings.spikebert import SpikeBertRun
@@ -149,6 +150,15 @@ def test_a_killed_run_goes_on_to_the_same_end(
     train_spikebert(spike_config, place / "data", tmp_path)
     assert _weights(tmp_path) == _weights(finished)
     assert _timeless(_card(tmp_path)) == _timeless(_card(finished))
+
+
+def test_a_second_run_in_the_folder_is_refused(
+    place: Path, spike_config: SpikeBertRun, tmp_path: Path
+) -> None:
+    message = rf"another run is at work here \(process {os.getpid()} on .*\); wait"
+    with folder_for_one(tmp_path, ""), pytest.raises(InputError, match=message):
+        train_spikebert(spike_config, place / "data", tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == [".lock"]
 
 
 def test_a_run_in_slices_comes_to_the_same_end(

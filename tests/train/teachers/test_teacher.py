@@ -15,7 +15,7 @@ from spikewright.train.teachers.teacher import (
     load_classifier,
     load_tokenizer,
 )
-from spikewright.train.training.trainer import Progress, last_checkpoint
+from spikewright.train.training.trainer import Progress
 
 
 def test_refuses_a_folder_without_an_encoder(tmp_path: Path) -> None:
@@ -45,17 +45,6 @@ def test_labels_do_not_depend_on_the_order_of_the_texts(done: Path) -> None:
     alone = [label_texts(model, tokenizer, [each], max_tokens=10) for each in texts]
     np.testing.assert_allclose(labels, np.concatenate(alone), atol=0.03)
     assert np.abs(labels[0] - labels[1]).max() > 0.5
-
-
-def test_the_last_checkpoint_is_the_last_whole_one(tmp_path: Path) -> None:
-    assert last_checkpoint(tmp_path) is None
-    for step in (9, 10, 100):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}" / "model.safetensors").write_bytes(b"")
-    assert last_checkpoint(tmp_path) is None
-    for step in (9, 10):
-        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
-    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
 
 
 @pytest.mark.parametrize("key", ["loss", "eval_loss", "train_loss"])

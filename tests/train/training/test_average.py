@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-import pytest
 import torch
 from torch import nn
 
-from spikewright.train.training.average import AVERAGE_FILE, Average
-from spikewright.train.training.trainer import last_checkpoint
+from spikewright.train.training.average import Average
 
 
 def _model(value: float) -> nn.Module:
@@ -65,15 +63,3 @@ def test_it_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     resumed = Average(_model(9.0), decay=0.5)
     resumed.on_train_begin(args, _state(7), None)
     assert resumed.shadow["bias"].item() == 3.0
-
-
-@pytest.mark.parametrize(("averaged", "found"), [(False, 20), (True, 10)])
-def test_a_checkpoint_without_its_average_is_none(
-    tmp_path: Path, averaged: bool, found: int
-) -> None:
-    for step in (10, 20):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").touch()
-    (tmp_path / "checkpoint-10" / AVERAGE_FILE).touch()
-    last = last_checkpoint(tmp_path, averaged=averaged)
-    assert last == str(tmp_path / f"checkpoint-{found}")

@@ -19,11 +19,11 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from spikewright.files import whole_file
 from spikewright.loihi import MAX_MESSAGE
 from spikewright.nodes import Array
 from spikewright.simulate.lava_backend.engine.overflow import check_register
 from spikewright.simulate.lava_backend.engine.processes.abstract import SampleModel
+from spikewright.whole_files import whole_file
 
 
 class Recorder(AbstractProcess):

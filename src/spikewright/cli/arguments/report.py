@@ -6,7 +6,7 @@ import argparse
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from spikewright.cli.arguments.shared import add_dt, add_student
+from spikewright.cli.arguments.shared import add_cluster, add_dt, add_student
 
 
 def add_report(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
@@ -90,6 +90,7 @@ def _add_simulation(verb: ArgumentParser) -> None:
     verb.add_argument(
         "--workers", type=int, metavar="N", help="without a trace: processes; default 1"
     )
+    add_cluster(verb)
     add_dt(verb)
     add_student(verb)
 

@@ -36,6 +36,23 @@ def add_dt(verb: ArgumentParser) -> None:
     )
 
 
+def add_cluster(verb: argparse._ActionsContainer) -> None:
+    """Add the cluster that computes in shards, and how large they are."""
+    verb.add_argument(
+        "--cluster",
+        metavar="local|ADDRESS",
+        help="compute in shards over Dask: in --workers processes of this machine "
+        "(default: its cores), or by the workers of a scheduler such as "
+        "tcp://host:8786; the results are the same: docs/scale.md",
+    )
+    verb.add_argument(
+        "--shard",
+        type=int,
+        metavar="N",
+        help="only with --cluster: samples in a task; default: what is worth one",
+    )
+
+
 def add_deadline(verb: argparse._ActionsContainer) -> None:
     """Add the deadline of a Lava run."""
     verb.add_argument(

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from spikewright.cli.arguments.shared import (
+    add_cluster,
     add_deadline,
     add_dt,
     add_network,
@@ -41,6 +42,7 @@ def add_simulate(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentP
     _add_trace(verb)
     _add_integer(verb)
     _add_lava(verb)
+    add_cluster(verb.add_argument_group("over a cluster"))
     verb.set_defaults(run=run)
     return verb
 
@@ -98,7 +100,10 @@ def _add_integer(verb: ArgumentParser) -> None:
         help="samples in the memory of a process at once; default: what fits its cache",
     )
     only.add_argument(
-        "--workers", type=int, metavar="N", help="processes; default 1, this one"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes; default 1, this one; with --cluster local for every backend",
     )
 
 

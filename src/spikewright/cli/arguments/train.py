@@ -26,7 +26,8 @@ def add_train(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPars
         "config",
         type=Path,
         metavar="CONFIG.toml",
-        help="of family chip or spikebert: docs/student.md, docs/spikebert.md",
+        help="of family chip, spikebert or spikingbert: docs/student.md, "
+        "docs/spikebert.md, docs/spikingbert.md",
     )
     verb.add_argument(
         "-o",

@@ -11,9 +11,10 @@ from spikewright.export.deployment.folder import Deployment, read_deployment
 from spikewright.export.graphs.time_step import deduce_dt_s
 from spikewright.export.lower import lower
 from spikewright.export.nir.io import read_nir, read_nir_dt
-from spikewright.files import check_place, read_arrays, read_graph
+from spikewright.files import read_arrays, read_graph
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.inputs import Inputs
+from spikewright.whole_files import check_place
 
 STAGES = {
     ("reference", "float"): Stage.DISCRETE,

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from spikewright.printable import printable
+
 
 @contextmanager
 def progress(
@@ -20,7 +22,8 @@ def progress(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeElapsedColumn as Elapsed
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    label_column = TextColumn("{task.description}", markup=False)
+    columns = (label_column, BarColumn(), MofNCompleteColumn())
     with Progress(
         *(*columns, TextColumn(f"{unit}s"), Elapsed()),
         console=Console(stderr=True),
@@ -45,8 +48,8 @@ def is_drawable(is_terminal: bool) -> bool:
 
 
 def say(line: str) -> None:
-    """Print one line to stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """Print a line to stderr; control characters are written as escapes."""
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def hush_libraries() -> None:

@@ -1,6 +1,7 @@
 """Results on stdout: rich tables on a terminal, the same words as plain text in a pipe.
 
-NO_COLOR and TERM=dumb make a terminal a pipe.
+NO_COLOR and TERM=dumb make a terminal a pipe. No text steers what shows it: control
+characters are written as escapes, and rich's markup is off.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from spikewright.cli.output.progress import is_drawable
+from spikewright.printable import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -39,6 +41,7 @@ class Table:
     def plain(self) -> str:
         """Return aligned text."""
         rows = [self.head, *self.rows] if self.has_plain_head else list(self.rows)
+        rows = [list(map(one_line, row)) for row in rows]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join(
             "  ".join(
@@ -74,11 +77,11 @@ def show_document(document: Document) -> None:
     from rich.text import Text
 
     console = Console(highlight=False, markup=False)
-    console.print(Text(document.heading, style="bold"))
+    console.print(Text(one_line(document.heading), style="bold"))
     for section in document.sections:
-        console.print(Text(f"\n{section.title}", style="bold cyan"))
+        console.print(Text(f"\n{one_line(section.title)}", style="bold cyan"))
         for line in section.lines:
-            console.print(Padding(Text(line), (0, 0, 0, 2)))
+            console.print(Padding(Text(one_line(line)), (0, 0, 0, 2)))
         for block in _blocks(section.columns, console.width):
             names, *rows = zip(*block, strict=True)
             stacked = [name.replace(" ", "\n", 1) for name in names]
@@ -110,7 +113,7 @@ def _has_rows(part: str | Table) -> bool:
 
 
 def _plain(part: str | Table) -> str:
-    return part if isinstance(part, str) else part.plain()
+    return printable(part) if isinstance(part, str) else part.plain()
 
 
 def _rich(part: str | Table) -> RenderableType:
@@ -119,13 +122,13 @@ def _rich(part: str | Table) -> RenderableType:
     from rich.text import Text
 
     if isinstance(part, str):
-        return Text("\n").join(_verdict(line) for line in part.split("\n"))
+        return Text("\n").join(_verdict(line) for line in printable(part).split("\n"))
     table = RichTable(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for place, name in enumerate(part.head):
         side: Literal["left", "right"] = "left" if place in part.left else "right"
-        table.add_column(Text(name), justify=side, overflow="fold")
+        table.add_column(Text(printable(name)), justify=side, overflow="fold")
     for row in part.rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(one_line(cell)) for cell in row))
     return table
 
 

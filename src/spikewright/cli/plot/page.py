@@ -13,6 +13,7 @@ from spikewright.cli.networks.texts import SENTENCES
 from spikewright.cli.plot.network import quantization_loss
 from spikewright.cli.plot.run import words_of
 from spikewright.cli.plot.sweep import read_labels
+from spikewright.cli.report.glance import Glance, look
 from spikewright.cli.report.runs import Runs
 from spikewright.cli.report.texts import read_texts
 from spikewright.errors import InputError
@@ -22,7 +23,7 @@ from spikewright.plots.attention import PARTS, attention
 from spikewright.plots.graph_picture import graph_drawing
 from spikewright.plots.picture import Picture
 from spikewright.plots.raster import raster
-from spikewright.plots.rates import Firing, firing, join_firing
+from spikewright.plots.rates import Firing, join_firing
 from spikewright.plots.sweep import Floats, sweep
 from spikewright.trace import SpikeTrace
 
@@ -55,25 +56,28 @@ class Onlooker:
     def parts(self) -> Iterator[tuple[SpikeTrace, Lengths]]:
         """Yield the traces; keep what the pictures need of each."""
         for trace, lengths in self.runs.parts:
-            self.fired.append((firing(trace), trace.samples))
-            if len(trace.outputs) == 1:
-                self.outputs.append(trace.output)
-            place = self.show - self.seen
-            if 0 <= place < trace.samples:
-                self._show(trace, place)
-            self.seen += trace.samples
+            self.take(look(trace, self.show - self.seen))
             yield trace, lengths
 
-    def _show(self, trace: SpikeTrace, place: int) -> None:
+    def take(self, glance: Glance) -> None:
+        """Keep what the pictures need of the next samples."""
+        self.fired.append((dict(glance.fired), glance.samples))
+        if glance.output is not None:
+            self.outputs.append(glance.output)
+        if glance.shown is not None:
+            self._show(glance.shown)
+        self.seen += glance.samples
+
+    def _show(self, trace: SpikeTrace) -> None:
         """Draw one sample: its spikes, and what a student looks at in its words."""
         if trace.spikes:
-            drawn = raster(trace, sample=place)
+            drawn = raster(trace, sample=0)
             self.shown.append(replace(drawn, sample=self.show))
         texts, deployment = _texts(self.args, trace), self.runs.deployment
         has_gates = any(name.endswith(tuple(PARTS)) for name in trace.spikes)
         if texts and deployment is not None and has_gates:
             words = words_of(deployment, texts[self.show])
-            self.shown.append(attention(trace, words, sample=place))
+            self.shown.append(attention(trace, words, sample=0))
 
     def pictures(self) -> list[Picture]:
         """Return all pictures, once everything was counted.

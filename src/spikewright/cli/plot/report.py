@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spikewright.errors import InputError
+from spikewright.hardware_profiles.reports.matching import check_run_report
 from spikewright.hardware_profiles.reports.pictures import (
     break_even_curve,
     comparison_of,
@@ -26,7 +27,7 @@ CARD = "card.json"
 
 def plot_energy(args: Namespace) -> LayerEnergy | TermEnergy:
     """Return a report's energy by layer or by component."""
-    report = _read(args.file)
+    report = _read_report(args.file)
     values, comparison = values_of(report), comparison_of(report, args.profile)
     if args.by == "component":
         return term_energy(values, comparison)
@@ -35,13 +36,13 @@ def plot_energy(args: Namespace) -> LayerEnergy | TermEnergy:
 
 def plot_profiles(args: Namespace) -> ProfilePrices:
     """Return a report's energies on all its profiles."""
-    report = _read(args.file)
+    report = _read_report(args.file)
     return profile_prices(report, values_of(report))
 
 
 def plot_break_even(args: Namespace) -> BreakEvenCurve:
     """Return a report's energy against the firing rate."""
-    report = _read(args.file)
+    report = _read_report(args.file)
     values = values_of(report)
     return break_even_curve(values, comparison_of(report, args.profile))
 
@@ -53,6 +54,16 @@ def plot_curve(args: Namespace) -> TrainingCurve:
         return training_curve(_read(path))
     except InputError as error:
         raise InputError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    report = _read(path)
+    try:
+        values_of(report)  # which knows what else it may be
+        check_run_report(report)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return report
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -39,8 +39,9 @@ def plot_sweep(args: Namespace) -> Sweep:
             f'{args.text}: needs a label for each text: {{"text": "…", "label": 0}} a '
             f"line in a file {JSONL}"
         )
-    # `report`, whose reader this is, has two options more.
-    runs = texts_runs(Namespace(**vars(args), student=None, dt=None), texts)
+    # `report`, whose reader this is, has four options more.
+    others = dict.fromkeys(("student", "dt", "cluster", "shard"))
+    runs = texts_runs(Namespace(**vars(args), **others), texts)
     outputs: list[Floats] = []
     report = report_traces(
         runs.graph,

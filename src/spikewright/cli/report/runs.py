@@ -7,9 +7,11 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
+from spikewright.cli.networks.cluster import cluster_of
 from spikewright.cli.networks.lowering import (
     LOWERED,
     STAGES,
@@ -29,10 +31,12 @@ from spikewright.export.deployment.folder import Deployment
 from spikewright.files import read_trace
 from spikewright.graph import Graph, Stage
 from spikewright.hardware_profiles.reports.traces import Lengths
-from spikewright.simulate.inputs import check_inputs
+from spikewright.simulate.inputs import Signals, check_inputs
 from spikewright.simulate.integer import Batching, run_integer
 from spikewright.trace import SpikeTrace
 
+Shard: TypeAlias = tuple[Signals, Lengths]
+"""inputs of some samples, and their tokens"""
 _ROOM = 2**27
 """spikes in memory at once, a byte each"""
 
@@ -49,6 +53,10 @@ class Runs:
     lengths: list[int] | None
     """tokens of each text, if they are texts"""
     deployment: Deployment | None
+    shards: Callable[[int], Iterable[Shard]] | None = None
+    """with --cluster, instead of `parts`: what is to run there, so many samples each"""
+    samples: int = 0
+    """of all shards"""
 
 
 def find_runs(args: Namespace) -> Runs:
@@ -74,7 +82,7 @@ def find_runs(args: Namespace) -> Runs:
 
 def refuse_foreign_options(args: Namespace) -> None:
     """Raise `InputError` if an option would be without effect."""
-    for name in ("batch", "workers"):
+    for name in ("batch", "workers", "cluster", "shard"):
         if getattr(args, name) is not None and (args.trace or args.file is None):
             raise InputError(f"--{name}: nothing is simulated; leave it out")
     if args.dt is not None and args.trace is not None:
@@ -156,7 +164,11 @@ def inputs_runs(args: Namespace) -> Runs:
     """
     graph, deployment = _integers(args)
     inputs = check_inputs(graph, read_signals(args.inputs, graph))
-    with progress(len(next(iter(inputs.values()))), "integer") as advance:
+    samples, steps = next(iter(inputs.values())).shape[:2]
+    if cluster_of(args) is not None:
+        shards = partial(_cut, inputs)
+        return Runs(graph, (), steps, None, deployment, shards, samples)
+    with progress(samples, "integer") as advance:
         trace = run_integer(graph, inputs, batching=_batching(args), on_samples=advance)
     return Runs(graph, [(trace, None)], trace.steps, None, deployment)
 
@@ -190,6 +202,9 @@ def texts_runs(args: Namespace, texts: Sequence[str]) -> Runs:
     assert deployment is not None  # noqa: S101 - a folder, or the student's
     slots, steps = int(deployment.card["tokens"]), int(deployment.card["steps"])
     lengths = [min(slots, len(token_ids(deployment.tokenizer, text))) for text in texts]
+    if cluster_of(args) is not None:
+        shards = partial(_encoded, graph, deployment, texts)
+        return Runs(graph, (), steps, lengths, deployment, shards, len(texts))
     parts = _simulated(graph, deployment, texts, _batching(args))
     return Runs(graph, parts, steps, lengths, deployment)
 
@@ -209,6 +224,21 @@ def _simulated(
                 on_samples=partial(_advance_from, advance, start),
             )
             yield trace, encoded.lengths
+
+
+def _encoded(
+    graph: Graph, deployment: Deployment, texts: Sequence[str], size: int
+) -> Iterator[Shard]:
+    """Yield some sentences at a time, encoded when they are asked for."""
+    for start in range(0, len(texts), size):
+        encoded = encode_and_tell(deployment, texts[start : start + size])
+        yield check_inputs(graph, encoded.inputs), encoded.lengths
+
+
+def _cut(inputs: Signals, size: int) -> Iterator[Shard]:
+    for start in range(0, len(next(iter(inputs.values()))), size):
+        some = {name: each[start : start + size] for name, each in inputs.items()}
+        yield some, None
 
 
 def _advance_from(advance: Callable[[int], None], start: int, done: int) -> None:

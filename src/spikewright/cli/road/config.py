@@ -79,7 +79,17 @@ def read_road(parser: ArgumentParser, path: Path, output: Path | None) -> Road:
         ConfigError: it is no TOML, has an unknown key, or a verb refuses a value.
         InputError: nothing says where results go.
     """
-    raw = read_toml(path)
+    return road_of(parser, path, read_toml(path), output)
+
+
+def road_of(
+    parser: ArgumentParser, path: Path, raw: Mapping[str, Any], output: Path | None
+) -> Road:
+    """Return the road of a configuration that was read from `path`.
+
+    Raises:
+        ConfigError, InputError: as `read_road`.
+    """
     _check_keys(path, raw)
     folder = output or (path.parent / raw["folder"] if "folder" in raw else None)
     if folder is None:

@@ -2,24 +2,24 @@
 
 FOLDER/.results/STEP-KEY/   what a step made, and `record.json`, written last
 FOLDER/STEP                 a link to the result that belongs to the configuration
-FOLDER/.lock                held by the run that is at work
+FOLDER/.lock                held by the run that is at work; says which, then empty
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spikewright.cli.road.steps import STEPS
 from spikewright.errors import InputError
+from spikewright.holds import LOCK, folder_for_one, wait_for
 from spikewright.whole_files import cannot_write, write_json
 
 RECORD = "record.json"
@@ -61,6 +61,13 @@ class Store:
     """The results of a road."""
 
     folder: Path
+    shared: Path | None = None
+    """where results are kept instead, if other roads at work have the same place"""
+
+    @property
+    def results(self) -> Path:
+        """Where results are kept."""
+        return self.shared or self.folder / _RESULTS
 
     @contextmanager
     def claim(self) -> Iterator[None]:
@@ -72,19 +79,33 @@ class Store:
         """
         self._refuse_others()
         try:
-            (self.folder / _RESULTS).mkdir(parents=True, exist_ok=True)
-            lock = open(self.folder / ".lock", "w", opener=_follow_no_link)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.results.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(self.folder, error) from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise InputError(
-                    f"{self.folder}: another run is at work here; wait for it, or give "
-                    "another folder with -o"
-                ) from error
-            self._sweep()
+        with self._alone():
+            if self.shared is None:
+                self._sweep()
+            yield
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Hold the folder; one of a sweep waits for what another run does of it."""
+        if self.shared is not None:
+            return wait_for(self.folder / LOCK)
+        cure = "wait for it, or give another folder with -o"
+        return folder_for_one(self.folder, cure)
+
+    @contextmanager
+    def hold(self, step: str, key: str) -> Iterator[None]:
+        """Let nobody else make the same result meanwhile; wait for who makes it now.
+
+        Raises:
+            InputError: the drive knows no locks.
+        """
+        if self.shared is None:  # the folder is ours alone
+            yield
+            return
+        with wait_for(self.results / f".{step}-{key[:_KEY_DIGITS]}{LOCK}"):
             yield
 
     def _refuse_others(self) -> None:
@@ -98,7 +119,7 @@ class Store:
 
     def _sweep(self) -> None:
         """Remove what cut runs left; a training goes on from it."""
-        for part in (self.folder / _RESULTS).glob("*.part"):
+        for part in self.results.glob("*.part"):
             if not part.name.startswith("train-"):
                 shutil.rmtree(part, ignore_errors=True)
 
@@ -108,11 +129,11 @@ class Store:
 
     def result(self, step: str, key: str) -> Path:
         """Return the folder of the result of a step with a key."""
-        return self.folder / _RESULTS / f"{step}-{key[:_KEY_DIGITS]}"
+        return self.results / f"{step}-{key[:_KEY_DIGITS]}"
 
     def part(self, step: str, key: str) -> Path:
         """Return the folder in which such a result grows."""
-        return self.folder / _RESULTS / f"{step}-{key[:_KEY_DIGITS]}.part"
+        return self.results / f"{step}-{key[:_KEY_DIGITS]}.part"
 
     def record(self, step: str, key: str) -> dict[str, Any] | None:
         """Return the record of a result, None if there is none that is whole."""
@@ -131,7 +152,8 @@ class Store:
         place, target = self.place(step), self.result(step, key)
         beside = place.with_name(f".{step}.link")
         beside.unlink(missing_ok=True)
-        beside.symlink_to(target.relative_to(self.folder), target_is_directory=True)
+        way = os.path.relpath(target, self.folder)
+        beside.symlink_to(way, target_is_directory=True)
         beside.replace(place)
 
     def keep(self, step: str, key: str, record: Mapping[str, Any]) -> None:
@@ -141,10 +163,6 @@ class Store:
         if result.exists():
             shutil.rmtree(result)
         part.rename(result)
-
-
-def _follow_no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _outputs(folder: Path) -> dict[str, str]:
@@ -164,6 +182,6 @@ def _read_record(folder: Path, key: str | None) -> dict[str, Any] | None:
             return None
         if key is not None and record["outputs"] != _outputs(folder):
             return None
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, RecursionError):
         return None
     return record

@@ -17,8 +17,9 @@ from spikewright.export.netx.io import (
     write_netx,
 )
 from spikewright.export.nir.io import read_nir, read_nir_dt, write_nir
-from spikewright.files import check_place, read_graph, write_graph
+from spikewright.files import read_graph, write_graph
 from spikewright.graph import Graph
+from spikewright.whole_files import check_place
 
 Summary = dict[str, object]
 FOLDER = "folder"

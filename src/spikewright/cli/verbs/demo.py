@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ from spikewright.export.deployment.texts import EncodedTexts, logits_of
 from spikewright.export.lower import lower
 from spikewright.graph import Graph
 from spikewright.hardware_profiles.reports.report import Report
+from spikewright.holds import work_folder
 from spikewright.nodes import SYNAPSES
 from spikewright.simulate.compare import Comparison, compare_traces
 from spikewright.simulate.lava_backend.job import LAVA, LavaOptions
@@ -78,8 +78,8 @@ def run_demo(args: Namespace) -> int:
     if args.output is not None:
         road = _travel(args, texts, args.output, clock)
     else:
-        with tempfile.TemporaryDirectory(prefix="spikewright-demo-") as folder:
-            road = _travel(args, texts, Path(folder) / "deployment", clock)
+        with work_folder("demo") as folder:
+            road = _travel(args, texts, folder / "deployment", clock)
     if args.json:
         print_document(args, _document(road, clock))
     else:

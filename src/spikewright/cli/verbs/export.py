@@ -12,7 +12,7 @@ from spikewright.cli.output.screen import show
 from spikewright.cli.student import export_student
 from spikewright.errors import InputError
 from spikewright.export.nir.io import write_nir
-from spikewright.train.graphs.checkpoint import checkpoint_graph, is_spikebert
+from spikewright.train.graphs.checkpoint import checkpoint_graph, family_of
 from spikewright.train.student import load_student, student_folder
 
 
@@ -24,7 +24,7 @@ def run_export(args: Namespace) -> int:
         graph, tokens = checkpoint_graph(checkpoint, tokens=args.tokens, dt_s=dt_s)
         write_nir(graph, args.output, dt_s=dt_s)
     else:
-        _refuse_spikebert(checkpoint, args.output)
+        _refuse_real_inputs(checkpoint, args.output)
         student = load_student(checkpoint)
         tokens = student.config.max_tokens if args.tokens is None else args.tokens
         graph = export_student(
@@ -44,13 +44,26 @@ def run_export(args: Namespace) -> int:
     return 0
 
 
-def _refuse_spikebert(checkpoint: Path, output: Path) -> None:
-    if is_spikebert(checkpoint):
+_INPUTS = {
+    "spikebert": (
+        "a SpikeBERT adds its words and places as real numbers before their signs "
+        "become spikes, and a deployment folder holds signs only",
+        "spikewright.train.graphs.spikebert.spikebert_inputs",
+    ),
+    "spikingbert": (
+        "a SpikingBERT's encoder integrates real numbers into spikes, and a deployment "
+        "folder holds signs only",
+        "spikewright.train.graphs.spikingbert.spikingbert_inputs",
+    ),
+}
+"""family -> why the host of a deployment cannot encode for it, and what can"""
+
+
+def _refuse_real_inputs(checkpoint: Path, output: Path) -> None:
+    why = _INPUTS.get(family_of(checkpoint))
+    if why is not None:
         raise InputError(
-            f"{output}: a SpikeBERT adds its words and places as real numbers before "
-            "their signs become spikes, and a deployment folder holds signs only; "
-            f"export {output}.nir, and encode sentences by "
-            "spikewright.train.graphs.spikebert.spikebert_inputs"
+            f"{output}: {why[0]}; export {output}.nir, and encode sentences by {why[1]}"
         )
 
 

@@ -25,12 +25,13 @@ from spikewright.cli.output.progress import say
 from spikewright.cli.output.screen import Table, show
 from spikewright.export.lower import Lowering, lower
 from spikewright.export.passes.rounding import Quantization
-from spikewright.files import cannot_write, write_graph, write_json
+from spikewright.files import write_graph
 from spikewright.graph import Graph, Stage
 from spikewright.simulate.compare import Comparison, compare_traces
 from spikewright.simulate.inputs import Inputs
 from spikewright.simulate.run import run
 from spikewright.trace import SpikeTrace
+from spikewright.whole_files import cannot_write, write_json
 
 ROUNDS = ("merge_soft_resets", "fold_connections", "align_weights", "quantize")
 """the passes that round: a neuron on its threshold may go the other way"""

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from spikewright.cli.argument_parser import UsageError
 from spikewright.cli.networks.lowering import check_outputs
 from spikewright.cli.output.documents import origin
+from spikewright.cli.output.screen import show
 from spikewright.cli.plot.network import (
     plot_graph,
     plot_placement,
@@ -62,5 +63,5 @@ def run_plot(args: Namespace) -> int:
     if args.json:
         print(json.dumps({**origin(args), **document(picture)}, indent=2))
     else:
-        print(f"{picture.alt}\n-> {output}")
+        show(f"{picture.alt}\n-> {output}")
     return 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from spikewright.cli.networks.cluster import cluster_of
 from spikewright.cli.networks.lowering import check_outputs
 from spikewright.cli.output.documents import origin
 from spikewright.cli.output.progress import say
@@ -20,18 +22,23 @@ from spikewright.cli.report.pricing import (
     embedding_bits,
 )
 from spikewright.cli.report.runs import Runs, find_runs, refuse_foreign_options
+from spikewright.cli.report.sharded import Wish, count_on_cluster
 from spikewright.cli.report.wanted import read_wanted
 from spikewright.errors import InputError
 from spikewright.export.teacher_work import ONNX, teacher_baselines
-from spikewright.files import whole_file
 from spikewright.hardware_profiles.prices.baselines import Baseline
 from spikewright.hardware_profiles.reports.report import Format, Report
 from spikewright.hardware_profiles.reports.run import Wanted
 from spikewright.hardware_profiles.reports.schema import schema_text
 from spikewright.hardware_profiles.reports.teacher import report_teacher
-from spikewright.hardware_profiles.reports.traces import report_traces
+from spikewright.hardware_profiles.reports.traces import (
+    prepare_counting,
+    report_counts,
+    report_traces,
+)
 from spikewright.hardware_profiles.teachers.operations import find_teacher
 from spikewright.plots.style import load_matplotlib
+from spikewright.whole_files import whole_file
 
 ALONE = "fp32"
 """format of a teacher that is priced alone: as its weights are published"""
@@ -107,16 +114,38 @@ def _put(text: str, outputs: Sequence[Path]) -> None:
 def _run(args: Namespace, wanted: Wanted) -> Report:
     runs = find_runs(args)
     onlooker = Onlooker(args, runs, args.show or 0) if _is_page(args) else None
-    report = report_traces(
-        runs.graph,
-        runs.parts if onlooker is None else onlooker.parts(),
-        _baselines(args, runs),
-        wanted,
-        embedding_bits=embedding_bits(runs.graph, runs.deployment),
-    )
+    bits = embedding_bits(runs.graph, runs.deployment)
+    if runs.shards is not None:
+        report = _run_on_cluster(args, runs, wanted, bits, onlooker)
+    else:
+        report = report_traces(
+            runs.graph,
+            runs.parts if onlooker is None else onlooker.parts(),
+            _baselines(args, runs),
+            wanted,
+            embedding_bits=bits,
+        )
     if onlooker is None:
         return report
     return replace(report, pictures=(*report.pictures, *onlooker.pictures()))
+
+
+def _run_on_cluster(
+    args: Namespace,
+    runs: Runs,
+    wanted: Wanted,
+    bits: Mapping[str, int],
+    onlooker: Onlooker | None,
+) -> Report:
+    cluster = cluster_of(args)
+    assert cluster is not None  # noqa: S101 - else there were no shards
+    baselines = _baselines(args, runs)
+    counting = prepare_counting(runs.graph, wanted.profiles)
+    wish = Wish(wanted.by == "sample", None if onlooker is None else onlooker.show)
+    on_glance = (lambda glance: None) if onlooker is None else onlooker.take
+    counts = count_on_cluster(runs, cluster, counting, bits, wish, on_glance)
+    with closing(counts):
+        return report_counts(counting, counts, baselines, wanted)
 
 
 def _is_page(args: Namespace) -> bool:

@@ -6,7 +6,7 @@ import io
 import shutil
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.resources import files
@@ -39,7 +39,7 @@ class StepError(SpikewrightError):
 
 
 @dataclass(frozen=True)
-class _Done:
+class Done:
     """What became of a step."""
 
     decision: Decision
@@ -67,17 +67,13 @@ def run_run(args: Namespace, parser: ArgumentParser) -> int:
     if wrong := [each for each in args.force if each not in names]:
         raise InputError(f"--force {wrong[0]}: this road has only {', '.join(names)}")
     store = Store(road.folder)
-    for step in road.steps:
-        words = command_of(step, store, store.place(step.name))
-        check_options(parser, words, f"{args.config} [{step.name}]")
-    check_files(road)
+    check_road(parser, road, store, args.config)
     if road.lacks_page:
         say(f"no report.html: matplotlib is not installed; {INSTALL}")
     if args.dry_run:
-        done = [_Done(each, 0) for each in _foreseen(road, store, args.force)]
+        done = [Done(each, 0) for each in _foreseen(road, store, args.force)]
     else:
-        with store.claim():
-            done = list(_go(parser, road, store, args.force))
+        done = go_road(parser, road, store, args.force)
     _tell(args, road, done)
     return max(each.status for each in done)
 
@@ -105,9 +101,30 @@ def _foreseen(road: Road, store: Store, forced: list[str]) -> Iterator[Decision]
         yield found
 
 
+def go_road(
+    parser: ArgumentParser, road: Road, store: Store, forced: Sequence[str] = ()
+) -> list[Done]:
+    """Do what of a road is not done yet.
+
+    Raises:
+        InputError: another run is at work in its folder.
+        StepError: a step failed.
+    """
+    with store.claim():
+        return list(_go(parser, road, store, forced))
+
+
+def check_road(parser: ArgumentParser, road: Road, store: Store, where: Path) -> None:
+    """Raise `ConfigError` or `InputError` if an option or a file is wrong."""
+    for step in road.steps:
+        words = command_of(step, store, store.place(step.name))
+        check_options(parser, words, f"{where} [{step.name}]")
+    check_files(road)
+
+
 def _go(
-    parser: ArgumentParser, road: Road, store: Store, forced: list[str]
-) -> Iterator[_Done]:
+    parser: ArgumentParser, road: Road, store: Store, forced: Sequence[str]
+) -> Iterator[Done]:
     last = {step.name: store.current(step.name) for step in road.steps}
     at: dict[str, Path] = {}
     for place, step in enumerate(road.steps):
@@ -116,17 +133,27 @@ def _go(
         if found.action == RUNS:
             for later in road.steps[place:]:
                 store.unlink(later.name)
-            done = _run_step(parser, found, store)
-            yield done
-            if done.status == UNFINISHED:
-                return
+            with store.hold(step.name, found.key):
+                # another road may have made it while we waited
+                found = decide(step, store, at, last[step.name], forced)
+                done = _do(parser, found, store)
         else:
-            record = store.record(step.name, found.key)
-            yield _Done(found, record["status"] if record else 0)
+            done = _do(parser, found, store)
+        yield done
+        if done.status == UNFINISHED:
+            return
         store.link(step.name, found.key)
 
 
-def _run_step(parser: ArgumentParser, found: Decision, store: Store) -> _Done:
+def _do(parser: ArgumentParser, found: Decision, store: Store) -> Done:
+    """Run a step, or take the status of the result that is kept."""
+    if found.action == RUNS:
+        return _run_step(parser, found, store)
+    record = store.record(found.step.name, found.key)
+    return Done(found, record["status"] if record else 0)
+
+
+def _run_step(parser: ArgumentParser, found: Decision, store: Store) -> Done:
     step, key = found.step, found.key
     say(f"{step.name}: {found.why}")
     part = store.part(step.name, key)
@@ -143,7 +170,7 @@ def _run_step(parser: ArgumentParser, found: Decision, store: Store) -> _Done:
             text = path.read_text(encoding="utf-8")
             write_json(path, plain_document(text, part, store.folder, step.name))
         store.keep(step.name, key, _record(found, status))
-    return _Done(found, status, seconds)
+    return Done(found, status, seconds)
 
 
 def _call(
@@ -170,7 +197,7 @@ def _record(found: Decision, status: int) -> dict[str, Any]:
 # --- what is told --------------------------------------------------------------------
 
 
-def _tell(args: Namespace, road: Road, done: list[_Done]) -> None:
+def _tell(args: Namespace, road: Road, done: list[Done]) -> None:
     if args.json:
         steps = [_document(each) for each in done]
         body = {"folder": str(road.folder), "road": road.config, "steps": steps}
@@ -185,7 +212,7 @@ def _tell(args: Namespace, road: Road, done: list[_Done]) -> None:
         show("", verdict)
 
 
-def _document(done: _Done) -> dict[str, Any]:
+def _document(done: Done) -> dict[str, Any]:
     return {
         "step": done.decision.step.name,
         "action": done.decision.action,
@@ -196,14 +223,14 @@ def _document(done: _Done) -> dict[str, Any]:
     }
 
 
-def _word(done: _Done, args: Namespace) -> str:
+def _word(done: Done, args: Namespace) -> str:
     if done.decision.action == RUNS and not args.dry_run:
         word = f"done in {done.seconds:.1f} s"
         return "unfinished" if done.status == UNFINISHED else word + _judged(done)
     return done.decision.action + _judged(done)
 
 
-def _judged(done: _Done) -> str:
+def _judged(done: Done) -> str:
     return f", {_NO[done.decision.step.name]}" if done.status == 1 else ""
 
 

@@ -7,6 +7,7 @@ from argparse import Namespace
 from dataclasses import replace
 from typing import Any
 
+from spikewright.cli.networks.cluster import cluster_of
 from spikewright.cli.networks.lowering import (
     LOWERED,
     check_outputs,
@@ -26,6 +27,7 @@ from spikewright.errors import InputError
 from spikewright.export.deployment.folder import Deployment
 from spikewright.files import write_trace
 from spikewright.graph import Graph
+from spikewright.simulate.cluster.run import run_on_cluster
 from spikewright.simulate.inputs import Signals, check_inputs
 from spikewright.simulate.integer import Batching
 from spikewright.simulate.lava_backend.job import LAVA, LavaOptions
@@ -46,6 +48,7 @@ _ONLY = {
 def run_simulate(args: Namespace) -> int:
     """Simulate and write the trace; print what came out."""
     _refuse_foreign_options(args)
+    cluster_of(args)
     stage = stage_of(args.backend, args.arithmetic)
     check_outputs([args.output], [args.file, args.inputs])
     if args.file.suffix == LOWERED:
@@ -56,16 +59,7 @@ def run_simulate(args: Namespace) -> int:
         network = read_network(args.file, dt_s=args.dt)
         graph, deployment = lower_network(network, stage), network.deployment
     inputs, extra = _inputs(args, graph, deployment)
-    with progress(len(next(iter(inputs.values()))), args.backend) as advance:
-        trace = run(
-            graph,
-            inputs,
-            backend=args.backend,
-            trace=TracePolicy(Keep(args.trace), args.keep),
-            batching=Batching(args.batch, 1 if args.workers is None else args.workers),
-            lava=_lava(args),
-            on_samples=advance,
-        )
+    trace = _run(args, graph, inputs)
     trace = replace(trace, meta={**trace.meta, **extra})
     if args.output is not None:
         write_trace(trace, args.output)
@@ -78,8 +72,34 @@ def run_simulate(args: Namespace) -> int:
     return 0
 
 
+def _run(args: Namespace, graph: Graph, inputs: Signals) -> SpikeTrace:
+    cluster, policy = cluster_of(args), TracePolicy(Keep(args.trace), args.keep)
+    with progress(len(next(iter(inputs.values()))), args.backend) as advance:
+        if cluster is not None:
+            return run_on_cluster(
+                graph,
+                inputs,
+                cluster=cluster,
+                backend=args.backend,
+                trace=policy,
+                lava=_lava(args),
+                on_samples=advance,
+            )
+        return run(
+            graph,
+            inputs,
+            backend=args.backend,
+            trace=policy,
+            batching=Batching(args.batch, 1 if args.workers is None else args.workers),
+            lava=_lava(args),
+            on_samples=advance,
+        )
+
+
 def _refuse_foreign_options(args: Namespace) -> None:
     for name, backend in _ONLY.items():
+        if name == "workers" and args.cluster is not None:
+            continue
         if getattr(args, name) is not None and args.backend != backend:
             raise InputError(
                 f"--{name}: only --backend {backend} takes it, not {args.backend}; "

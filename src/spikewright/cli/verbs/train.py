@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from spikewright.cli.networks.lowering import STUDENT_DT_S
 from spikewright.cli.output.documents import print_document
 from spikewright.cli.output.progress import say
+from spikewright.cli.output.screen import show
 from spikewright.errors import ConfigError, InputError
 from spikewright.export.lower import lower
 from spikewright.graph import Graph
@@ -32,18 +35,21 @@ def run_train(args: Namespace) -> int:
             return _train_chip(args)
         case "spikebert":
             return _train_spikebert(args)
+        case "spikingbert":
+            return _train_spikingbert(args)
         case other:
             raise ConfigError(
-                f"{args.config} family: must be chip or spikebert, got {other!r}"
+                f"{args.config} family: must be chip, spikebert or "
+                f"spikingbert, got {other!r}"
             )
 
 
 def _train_chip(args: Namespace) -> int:
     config = load_config(args.config, _settings(args))
     if args.minutes is not None:
-        raise InputError("--minutes: only runs of family spikebert are cut in slices")
+        raise InputError("--minutes: runs of family chip are not cut in slices")
     if args.stage is not None:
-        raise InputError("--stage: only runs of family spikebert have stages by name")
+        raise InputError("--stage: runs of family chip have no stages by name")
     card = train_run(config, args.data, args.output, quantizer=_quantized, say=say)
     _show(args, card)
     return 0
@@ -61,15 +67,23 @@ def _train_spikebert(args: Namespace) -> int:
     from spikewright.train.stages.run import train_spikebert
 
     config = load_run(args.config, _settings(args))
+    return _in_slices(args, partial(train_spikebert, config))
+
+
+def _train_spikingbert(args: Namespace) -> int:
+    from spikewright.train.equilibrium.run import train_spikingbert
+    from spikewright.train.settings.spikingbert_read import load_settled_run
+
+    config = load_settled_run(args.config, _settings(args))
+    return _in_slices(args, partial(train_spikingbert, config))
+
+
+def _in_slices(args: Namespace, train: Callable[..., dict[str, Any] | None]) -> int:
+    """Do, or go on with, a run of stages; say if the time ended first."""
     if args.minutes is not None and not args.minutes > 0:
         raise InputError(f"--minutes {args.minutes}: must be above 0")
-    card = train_spikebert(
-        config,
-        args.data,
-        args.output,
-        stage=args.stage,
-        minutes=args.minutes,
-        say=say,
+    card = train(
+        args.data, args.output, stage=args.stage, minutes=args.minutes, say=say
     )
     if card is None:
         return UNFINISHED
@@ -93,6 +107,6 @@ def _show(args: Namespace, card: dict[str, Any]) -> None:
             if "validation_accuracy" in card.get(name, {})
         ]
         for name in names:
-            print(f"{name} {card[name]['validation_accuracy']:.4f} on validation")
+            show(f"{name} {card[name]['validation_accuracy']:.4f} on validation")
         folder = names[-1] if args.stage is None else FOLDERS[args.stage]
-        print(f"saved to {args.output / folder}")
+        show(f"saved to {args.output / folder}")

@@ -1,0 +1,1 @@
+"""Samples in shards over Dask distributed: the same results, whoever computes them."""

@@ -1,0 +1,94 @@
+"""`simulate` and `report` over a cluster: the same files as from one process."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def sentences(tmp_path: Path) -> Path:
+    """Return a file of five sentences."""
+    path = tmp_path / "sentences.jsonl"
+    lines = ["a film", "dull", "a moving , funny film", "bad", "not a bad film"]
+    rows = [{"text": text, "label": place % 2} for place, text in enumerate(lines)]
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return path
+
+
+def _files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_local_cluster_writes_the_same_trace_and_leaves_nothing(
+    run, here, golden, inputs, tmp_path, monkeypatch
+) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(private))
+    words = ("simulate", golden("residual_bias"), "--inputs", inputs("residual_bias"))
+    assert run(*words, "-o", "alone.npz").status == 0
+    before = multiprocessing.active_children()
+    cluster = ("--cluster", "local", "--workers", "1", "--shard", "1")
+    done = run(*words, "-o", "shards.npz", *cluster)
+    assert done.status == 0, done.err
+    assert Path("shards.npz").read_bytes() == Path("alone.npz").read_bytes()
+    assert multiprocessing.active_children() == before
+    assert _files(private) == set()
+    assert "distributed" not in done.err
+
+
+def test_a_report_over_texts_is_the_same(
+    run, here, exported, sentences, scheduler
+) -> None:
+    """Page and data: all sums, peaks, pictures, and the sentence that is shown."""
+    words = ("report", exported, "--text", sentences, "--show", "3", "--draws", "1000")
+    words += ("--profile", "loihi1", "--preset", "bert-mac")
+    assert run(*words, "-o", "alone.html", "-o", "alone.json").status == 0
+    cluster = ("--cluster", scheduler, "--shard", "2")
+    done = run(*words, "-o", "far.html", "-o", "far.json", *cluster)
+    assert done.status == 0, done.err
+    assert Path("far.html").read_bytes() == Path("alone.html").read_bytes()
+    alone, far = (json.loads(Path(f"{k}.json").read_text()) for k in ("alone", "far"))
+    differ = {
+        key for key in alone["config"] if alone["config"][key] != far["config"][key]
+    }
+    assert differ == {"output", "cluster", "shard"}
+    del alone["config"], far["config"]
+    assert far == alone
+
+
+def test_counts_by_sample_come_back_one_by_one(
+    run, here, golden, inputs, scheduler, body
+) -> None:
+    words = ("report", golden("residual_bias"), "--inputs", inputs("residual_bias"))
+    words += ("--by", "sample", "--profile", "loihi1", "--draws", "1000", "--json")
+    words += ("--teacher", "bert-base", "--tokens", "8")
+    alone = run(*words)
+    far = run(*words, "--cluster", scheduler, "--shard", "1")
+    assert far.status == 0, far.err
+    assert body(far.out) == body(alone.out)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--shard", "2"), "--shard: only --cluster has shards; leave it out"),
+        (("--cluster", "tcp://a:1", "--workers", "2"), "tcp://a:1 has its own"),
+        (("--cluster", "local", "--shard", "0"), "shard is 0; allowed: 1 or more"),
+    ],
+)
+def test_options_without_effect_are_refused(
+    run, golden, inputs, words: tuple[str, ...], said: str
+) -> None:
+    network = (golden("residual_bias"), "--inputs", inputs("residual_bias"))
+    assert said in run("simulate", *network, *words).refusal()
+    assert said in run("report", *network, *words).refusal()
+
+
+def test_a_report_of_a_trace_has_nothing_to_share(run, golden, tmp_path) -> None:
+    words = ("report", golden("ties"), tmp_path / "trace.npz", "--cluster", "local")
+    assert "--cluster: nothing is simulated" in run(*words).refusal()

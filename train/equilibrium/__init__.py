@@ -1,0 +1,1 @@
+"""The run of a SpikingBERT, distilled at equilibrium, stage by stage."""

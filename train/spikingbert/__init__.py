@@ -1,0 +1,1 @@
+"""SpikingBERT: integrate-and-fire layers whose spike rates settle."""

@@ -102,7 +102,7 @@ def open_fields(name: str, kind: str, group: Any) -> Datasets:
         if getattr(opened[field], "shape", ()) is None:
             del opened[field]
     for field, dataset in opened.items():
-        _check_type(name, field, dataset)
+        _check_type(name, kind, field, dataset)
         _check_extent(name, kind, field, dataset)
     _check_weight(name, kind, opened)
     if fields.alike:
@@ -138,12 +138,12 @@ def is_word(dataset: Any) -> bool:
     )
 
 
-def _check_type(name: str, field: str, dataset: Any) -> None:
+def _check_type(name: str, kind: str, field: str, dataset: Any) -> None:
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
         raise GraphError(
             f"node '{name}': {field} holds no value; export the model again"
         )
-    if field == "padding" and is_word(dataset):
+    if field == "padding" and kind in _AXES and is_word(dataset):
         return
     if dataset.dtype.kind not in "iuf" or dataset.dtype.itemsize > 8:
         raise GraphError(

@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spikewright.cli.road.store import hash_path
+from spikewright.errors import InputError
+
 STEPS = ("check", "lower", "simulate", "report")
 """of a road that begins with a network"""
 ROAD = """\
@@ -430,3 +433,8 @@ def test_a_wrong_configuration_is_refused_before_any_step(
 
 def test_a_configuration_that_is_not_there(run, here) -> None:
     assert "nope.toml: no such file" in run("run", "nope.toml").refusal()
+
+
+def test_a_device_is_refused_unread() -> None:
+    with pytest.raises(InputError, match=r"/dev/zero: is a device, not a file; give"):
+        hash_path(Path("/dev/zero"))  # which has no end

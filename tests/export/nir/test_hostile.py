@@ -154,3 +154,23 @@ def test_many_edges_of_one_long_name_take_it_once(path: Path) -> None:
     edit(path, change)
     with pytest.raises(GraphError, match=r"edge n{50}"):
         read_nir(path)
+
+
+def test_refuses_a_word_as_the_padding_of_a_pool(tmp_path: Path) -> None:
+    one = np.array([1, 1])
+    nodes = {
+        "in": nir.Input({"input": np.array([1, 4, 4])}),
+        "pool": nir.SumPool2d(one, one, 0 * one),
+        "out": nir.Output({"output": np.array([1, 4, 4])}),
+    }
+    edges = [("in", "pool"), ("pool", "out")]
+    path = tmp_path / "g.nir"
+    nir.write(path, nir.NIRGraph(nodes, edges, type_check=False))
+
+    def change(node: Any) -> None:
+        del node["nodes/pool/padding"]
+        node["nodes/pool/padding"] = "same"
+
+    edit(path, change)
+    with pytest.raises(GraphError, match="'pool': padding is of type object; allowed:"):
+        read_nir(path)

@@ -32,10 +32,12 @@ def hash_path(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, or of all names and bytes in a folder.
 
     Raises:
-        InputError: there is no such file, or it cannot be read.
+        InputError: there is no such file, it is a device, or it cannot be read.
     """
     digest = hashlib.sha256()
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise InputError(f"{path}: is a device, not a file; give a file or folder")
         if not path.is_dir():
             with path.open("rb") as file:
                 while block := file.read(_BLOCK):

@@ -85,6 +85,7 @@ def _own(cluster: Cluster) -> Iterator[Client]:
     dask = load_distributed()
     with (
         work_folder("cluster") as folder,
+        configured(temporary_directory=str(folder)),
         dask.LocalCluster(
             n_workers=cluster.workers or len(os.sched_getaffinity(0)),
             threads_per_worker=1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 from pathlib import Path
 
@@ -11,11 +10,9 @@ import pytest
 
 @pytest.fixture
 def sentences(tmp_path: Path) -> Path:
-    """Return a file of five sentences."""
-    path = tmp_path / "sentences.jsonl"
-    lines = ["a film", "dull", "a moving , funny film", "bad", "not a bad film"]
-    rows = [{"text": text, "label": place % 2} for place, text in enumerate(lines)]
-    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    """Return a file of three sentences."""
+    path = tmp_path / "sentences.txt"
+    path.write_text("a film\nbad\na moving , funny film\n")
     return path
 
 
@@ -42,23 +39,27 @@ def test_a_local_cluster_writes_the_same_trace_and_leaves_nothing(
 
 
 def test_a_report_over_texts_is_the_same(
-    run, here, exported, sentences, scheduler
+    run, here, exported, sentences, scheduler, body
 ) -> None:
-    """Page and data: all sums, peaks, pictures, and the sentence that is shown."""
-    words = ("report", exported, "--text", sentences, "--show", "3", "--draws", "1000")
-    words += ("--profile", "loihi1", "--preset", "bert-mac")
-    assert run(*words, "-o", "alone.html", "-o", "alone.json").status == 0
-    cluster = ("--cluster", scheduler, "--shard", "2")
-    done = run(*words, "-o", "far.html", "-o", "far.json", *cluster)
+    """All sums and peaks, embeddings and padding, which need each text's length."""
+    words = ("report", exported, "--text", sentences, "--json", "--draws", "1000")
+    words += ("--profile", "cmos45", "--preset", "bert-mac")
+    alone = run(*words)
+    far = run(*words, "--cluster", scheduler, "--shard", "2")
+    assert far.status == 0, far.err
+    assert body(far.out) == body(alone.out)
+
+
+def test_a_page_is_the_same(run, here, golden, inputs, scheduler) -> None:
+    """Rates of all samples, and the one that is shown: it is in the second shard."""
+    words = ("report", golden("residual_bias"), "--inputs", inputs("residual_bias"))
+    words += ("--teacher", "bert-base", "--tokens", "8", "--draws", "1000")
+    words += ("--profile", "loihi1", "--show", "1")
+    assert run(*words, "-o", "alone.html").status == 0
+    cluster = ("--cluster", scheduler, "--shard", "1")
+    done = run(*words, "-o", "far.html", *cluster)
     assert done.status == 0, done.err
     assert Path("far.html").read_bytes() == Path("alone.html").read_bytes()
-    alone, far = (json.loads(Path(f"{k}.json").read_text()) for k in ("alone", "far"))
-    differ = {
-        key for key in alone["config"] if alone["config"][key] != far["config"][key]
-    }
-    assert differ == {"output", "cluster", "shard"}
-    del alone["config"], far["config"]
-    assert far == alone
 
 
 def test_counts_by_sample_come_back_one_by_one(

@@ -24,6 +24,12 @@ def add_sweep(
         "in its table [sweep], here or on a cluster. What points have in common is "
         "done once; what is done already is kept.",
     )
+    _add_options(verb)
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _add_options(verb: ArgumentParser) -> None:
     verb.add_argument(
         "config",
         type=Path,
@@ -53,5 +59,3 @@ def add_sweep(
     verb.add_argument(
         "--workers", type=int, metavar="N", help="of --cluster local; default: cores"
     )
-    verb.set_defaults(run=run)
-    return verb

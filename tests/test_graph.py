@@ -256,3 +256,11 @@ def test_the_stage_counts() -> None:
     stages = (Stage.DISCRETE, Stage.TIMED, Stage.QUANTIZED)
     prints = {Graph(ends, edges, stage, 1e-3).fingerprint() for stage in stages}
     assert len(prints) == 3
+
+
+@pytest.mark.parametrize(("name", "steps"), [("lif", 10**9), ("lif", -1)])
+def test_refuses_an_arrival_that_no_delay_brings(name: str, steps: int) -> None:
+    # A run lasts until the last arrival: with 10**9 steps it would not end.
+    graph = _quantized()
+    with pytest.raises(GraphError, match=f"arrival of '{name}': {steps} steps"):
+        dataclasses.replace(graph, arrival={**graph.arrival, name: steps})

@@ -32,6 +32,8 @@ class Stage(enum.IntEnum):
     """Integers that fit Loihi's registers."""
 
 
+LATEST = 2**20
+"""steps: later than any delay brings a signal, and a run lasts until the last arrives"""
 _ENDS = (n.Input, n.Output)
 ALLOWED: Mapping[Stage, tuple[type[n.Node], ...]] = MappingProxyType(
     {
@@ -86,6 +88,7 @@ class Graph:
         object.__setattr__(self, "arrival", MappingProxyType(dict(self.arrival)))
         _check_nodes(self)
         _check_edges(self)
+        _check_arrival(self)
 
     def expect(self, *stages: Stage) -> None:
         """Raise `GraphError` unless the graph is at one of `stages`."""
@@ -214,3 +217,11 @@ def unique_name(wanted: str, taken: Iterable[str]) -> str:
     return next(
         f"{wanted}_{i}" for i in range(2, 10**9) if f"{wanted}_{i}" not in names
     )
+
+
+def _check_arrival(graph: Graph) -> None:
+    for name, steps in graph.arrival.items():
+        if not 0 <= steps <= LATEST:
+            raise GraphError(
+                f"arrival of '{name}': {steps} steps; allowed: 0 to {LATEST}"
+            )

@@ -153,9 +153,9 @@ def _net(place: Path) -> list[str]:
 
 
 def _report(place: Path) -> list[str]:
-    texts = [word for text in TEXTS for word in ("--text", text)]
     outputs = ["-o", "out/report.html", "-o", "out/report.json"]
-    return ["report", f"{place}/student", *texts, *outputs, "--profile", "cmos45"]
+    given = ["report", f"{place}/student", "--text", f"{place}/texts.txt"]
+    return [*given, *outputs, "--profile", "cmos45"]
 
 
 # --- what they need ------------------------------------------------------------------
@@ -185,12 +185,13 @@ def write_inputs(place: Path) -> None:
     make_fresh_bert(texts, table, place / "encoder", max_tokens=16, seed=0)
     encoder = str(place / "encoder")
     (place / "chip.toml").write_text(CHIP.replace("ENCODER", encoder))
+    (place / "texts.txt").write_text("\n".join(TEXTS) + "\n")
     (place / "spikebert.toml").write_text(SPIKEBERT)
     (place / "road.toml").write_text(ROAD)
     folder = shipped_student()
     student = load_student(folder)
     export_student(student, folder, place / "student", tokens=6, dt_s=STUDENT_DT_S)
-    _write_net(place)
+    write_net(place)
 
 
 def _sentences(drawn: random.Random, count: int) -> list[dict[str, object]]:
@@ -204,7 +205,7 @@ def _sentences(drawn: random.Random, count: int) -> list[dict[str, object]]:
     return rows
 
 
-def _write_net(place: Path) -> None:
+def write_net(place: Path) -> None:
     """Write 6 -> 8 leaky neurons, and spikes of 40 samples for them."""
     rng = np.random.default_rng(0)
     tau, ones, zeros = np.full(8, 2e-3), np.ones(8), np.zeros(8)

@@ -97,12 +97,8 @@ def run_calm(place: Place, words: Sequence[str]) -> Calm:
     while process.poll() is None:
         seen |= place.paths()
         time.sleep(LOOK_S)
-    if process.returncode not in (0, 1):
-        raise SystemExit(
-            f"{' '.join(words)}: status {process.returncode}: {_log(place)}"
-        )
-    if process.returncode == 1 and "Traceback" in _log(place):
-        raise SystemExit(f"{' '.join(words)}: {_log(place)}")
+    if process.returncode:
+        raise SystemExit(f"{' '.join(words)}: {process.returncode}: {_log(place)}")
     seconds = time.monotonic() - start
     return Calm(results(place.folder / "out"), seconds, len(seen) - first)
 
@@ -141,22 +137,23 @@ def try_case(case: Case, inputs: Path, work: Path, kills: int, seed: int) -> Fou
         before = segments()
         for _ in range(drawn.randint(1, min(MOST_KILLS, kills - found.kills))):
             found.kills += kill_somewhere(place, words, calm, drawn)
-            _check_children(place, found)
+            check_children(place, found)
         left |= left_segments(before)
-        _check_end(place, words, calm, found)
+        check_end(place, words, calm, found)
     # what others, who work beside us, had left open is gone by now
     found.faults += [f"{name} in shared memory" for name in left & segments()]
     return found
 
 
-def _check_children(place: Place, found: Found) -> None:
+def check_children(place: Place, found: Found) -> None:
+    """Wait until no child lives; note those that live on."""
     start = time.monotonic()
     if left := wait_for_none(place.mark, PATIENCE_S):
         found.faults.append(f"trial {found.trials}: processes {left} live on")
     found.longest_s = max(found.longest_s, time.monotonic() - start)
 
 
-def _check_end(place: Place, words: Sequence[str], calm: Calm, found: Found) -> None:
+def check_end(place: Place, words: Sequence[str], calm: Calm, found: Found) -> None:
     """Let the command come to its end, and compare what it left."""
     status = place.start(words).wait(MOST_S)
     said = f"trial {found.trials} ({place.folder})"

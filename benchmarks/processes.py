@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,12 +35,13 @@ def descendants(root: int) -> list[int]:
     return found
 
 
-def resident_bytes(pids: Mapping[int, object] | list[int]) -> int:
-    """Return the memory of processes; pages that two share count twice."""
+def own_bytes(pids: list[int]) -> int:
+    """Return the memory of processes without pages of files, such as mapped inputs."""
     total = 0
     for pid in pids:
         with suppress(*_GONE):
-            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+            words = Path(f"/proc/{pid}/statm").read_text().split()
+            total += (int(words[1]) - int(words[2])) * PAGE
     return total
 
 

@@ -28,9 +28,10 @@ from typing import Any
 import numpy as np
 from machine import describe_machine
 from soak_memory import Watch
-from soak_table import CHUNK, write_table
+from soak_table import write_table
 
 from spikewright.cli.networks.lowering import STUDENT_DT_S
+from spikewright.cli.road.store import hash_path
 from spikewright.cli.student import export_student
 from spikewright.export.deployment.encoder import token_ids
 from spikewright.export.deployment.folder import Deployment, read_deployment
@@ -46,8 +47,10 @@ from spikewright.train.student import load_student, shipped_student
 from spikewright.whole_files import write_json
 
 SAMPLES = {"lava": 5_000, "integer": 100_000}
+CHUNK = {"lava": 500, "integer": 2_000}
+"""samples that are encoded, run and forgotten together"""
 BLOCK = 100
-"""samples that are hashed together; a chunk, which is run at once, is some of them"""
+"""samples that are hashed together; every chunk is some blocks"""
 UNFINISHED = 3
 Row = dict[str, Any]
 """`text` and `label`"""
@@ -86,7 +89,7 @@ def soak(args: argparse.Namespace, folder: Path) -> int:
         while state["done"] < wanted:
             if end_s is not None and time.monotonic() >= end_s:
                 return UNFINISHED
-            size = min(CHUNK, wanted - state["done"])
+            size = min(state["chunk"], wanted - state["done"])
             rows = list(itertools.islice(texts, size))
             start = time.monotonic()
             answers = answer(
@@ -105,6 +108,8 @@ def begin(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     state: dict[str, Any] = {
         "backend": args.what,
         "tokens": args.tokens,
+        "student": hash_path(shipped_student()),
+        "chunk": CHUNK[args.what],
         "done": 0,
         "slices": 0,
         "right": 0,
@@ -114,9 +119,10 @@ def begin(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "ways": [],
     }
     if path.exists():
-        state = json.loads(path.read_text(encoding="utf-8"))
-    if (state["backend"], state["tokens"]) != (args.what, args.tokens):
-        raise SystemExit(f"{folder}: holds another soak; choose another folder")
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if any(found[key] != state[key] for key in ("backend", "tokens", "student")):
+            raise SystemExit(f"{folder}: holds another soak; choose another folder")
+        state = found
     threads = os.environ.get("OMP_NUM_THREADS", "default")
     way = f"{describe_machine()}, {args.workers} workers, {threads} threads"
     state["ways"] = sorted({*state["ways"], way})

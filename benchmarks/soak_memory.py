@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from processes import descendants, resident_bytes
+from processes import descendants, own_bytes
 
 EVERY_S = 0.5
 COLUMNS = ("slice", "chunk", "done", "own_bytes", "children_bytes")
@@ -18,7 +18,7 @@ COLUMNS = ("slice", "chunk", "done", "own_bytes", "children_bytes")
 class Watch:
     """Writes a row each half second: samples done, bytes of this process and others.
 
-    Resident memory; pages that two processes share count twice.
+    Resident memory without pages of files.
     """
 
     def __init__(self, path: Path, done: int, number: int) -> None:
@@ -56,8 +56,8 @@ class Watch:
     def _look(self) -> None:
         while not self.over.is_set():
             me = os.getpid()
-            own = resident_bytes([me])
-            others = resident_bytes([pid for pid in descendants(me) if pid != me])
+            own = own_bytes([me])
+            others = own_bytes([pid for pid in descendants(me) if pid != me])
             with self.path.open("a", newline="") as file:
                 done = self.before + self.inside
                 csv.writer(file).writerow((self.number, self.before, done, own, others))

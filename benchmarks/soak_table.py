@@ -29,8 +29,6 @@ beside each other are no independent measurements"""
 GROWTH = 0.05
 """of the memory, over all that a process lives for: what counts as flat"""
 OWN, CHILDREN = "the process", "its children"
-CHUNK = 500
-"""samples that a child lives for"""
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,7 @@ def _row(state: Mapping[str, Any], memory: Memory) -> bool:
         if not mib.any():
             continue
         slope = slope_of(lives, memory.done, mib)
-        flat.append(slope.is_flat(done if name == OWN else CHUNK))
+        flat.append(slope.is_flat(done if name == OWN else state["chunk"]))
         said = f"{slope.mean_mib:.0f} | {slope.mib:+.2f} ± {slope.half:.2f}"
         print(f"| {told} | {name} | {said} | {'flat' if flat[-1] else 'grows'} |")
     return all(flat)
@@ -133,7 +131,8 @@ def _compare(states: Mapping[Path, Mapping[str, Any]], a: Path, b: Path) -> bool
     """Compare the longest part that both have; hashes are of all samples before."""
     left, right = states[a]["hashes"], states[b]["hashes"]
     shared = left.keys() & right.keys()
-    if not shared or states[a]["tokens"] != states[b]["tokens"]:
+    alike = all(states[a][key] == states[b][key] for key in ("tokens", "student"))
+    if not shared or not alike:
         print(f"\n{a.name} and {b.name}: nothing to compare")
         return True
     last = max(shared, key=int)

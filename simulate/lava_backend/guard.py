@@ -15,6 +15,8 @@ from spikewright.simulate.lava_backend.session import end_session
 LOG = "log.txt"
 POLL_S = 0.02
 TAIL_LINES = 30
+LONGEST = 70
+"""letters of a folder in which `pymp-…/listener-…` stays within the 104 of a socket"""
 
 
 def supervise(
@@ -64,9 +66,17 @@ def _start(command: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=child_environment(),
+            env={**child_environment(), **_temporary(folder)},
             start_new_session=True,
         )
+
+
+def _temporary(folder: Path) -> dict[str, str]:
+    """Let temporary files lie in the folder, with which they go if all are killed.
+
+    They hold sockets, whose paths may be short only.
+    """
+    return {"TMPDIR": str(folder)} if len(str(folder)) <= LONGEST else {}
 
 
 def _reason(code: int | None, deadline_s: float) -> str:

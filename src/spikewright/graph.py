@@ -33,7 +33,7 @@ class Stage(enum.IntEnum):
 
 
 LATEST = 2**20
-"""steps: later than any delay brings a signal, and a run lasts until the last arrives"""
+"""steps; no delay is as long, and a run lasts until the last signal has arrived"""
 _ENDS = (n.Input, n.Output)
 ALLOWED: Mapping[Stage, tuple[type[n.Node], ...]] = MappingProxyType(
     {

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from spikewright.errors import InputError
 from spikewright.train.answers.trained import Trained
 from spikewright.train.chip.layers import Block
 from spikewright.train.spikebert.block import SpikingAttention
@@ -59,7 +60,7 @@ def attention_map(trained: Trained, sentence: str) -> AttentionMap:
     A sentence with more tokens than the student has places for is cut.
 
     Raises:
-        InputError: the sentence holds no token.
+        InputError: the sentence holds no token, or the student is a SpikingBERT.
     """
     (ids,) = trained.token_ids([sentence])
     batch = pad_batch([{"input_ids": ids}])
@@ -74,6 +75,11 @@ def attention_map(trained: Trained, sentence: str) -> AttentionMap:
     finally:
         for hook in hooks:
             hook.remove()
+    if not seen:
+        raise InputError(
+            f"{type(student).__name__}: its attention is of rates, and no map of it is "
+            "drawn; give a SpikeBERT or a chip student"
+        )
     pieces = trained.tokenizer.convert_ids_to_tokens(ids)
     return AttentionMap(tuple(str(piece) for piece in pieces), tuple(seen))
 

@@ -19,7 +19,12 @@ class SettledDistiller(StageTrainer):
     """Weighted losses between the rates of a `SettledStudent` and a frozen teacher."""
 
     def __init__(
-        self, *, teacher: PreTrainedModel, table: SettledTable, blocks: int, **given: Any
+        self,
+        *,
+        teacher: PreTrainedModel,
+        table: SettledTable,
+        blocks: int,
+        **given: Any,
     ) -> None:
         super().__init__(**given)
         self.table = table

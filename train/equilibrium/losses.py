@@ -5,7 +5,7 @@
     embedding  MSE(a_0 W_0 + b_0, H_0), a_0 the encoder's rates, H_0 the teacher's
                embedding
     score      sum over l of MSE(q k / sqrt(d)), the student's of its rates and the
-               teacher's before its softmax, the mean over heads and pairs of real tokens
+               teacher's before its softmax, the mean over heads and real pairs
     logit      temperature^2 KL(p_t || p_s), mean over samples
     label      cross entropy, mean over samples with a label
 

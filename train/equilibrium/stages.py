@@ -157,7 +157,9 @@ def _learn(
 
 
 @torch.no_grad()
-def population_rates(encoder: SpikingBertModel, rows: Sequence[Row]) -> dict[str, float]:
+def population_rates(
+    encoder: SpikingBertModel, rows: Sequence[Row]
+) -> dict[str, float]:
     """Return the mean ASR of each population on the first rows, after T steps."""
     batch = pad_batch(rows[:RATE_ROWS])
     ids, mask = (
@@ -171,4 +173,3 @@ def population_rates(encoder: SpikingBertModel, rows: Sequence[Row]) -> dict[str
 
 def _told(rates: dict[str, float]) -> str:
     return f"mean rate {sum(rates.values()) / len(rates):.4f}"
-

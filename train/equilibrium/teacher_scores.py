@@ -66,8 +66,9 @@ class TeacherScores:
 
     def scores(self, layer: int) -> torch.Tensor:
         """Return q k / sqrt(d) of a layer, from 1: (samples, heads, tokens, tokens)."""
-        q, k = (
-            self.heard[layer - 1, part].unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for part in ("query", "key")
-        )
+        q, k = (self._by_head(layer - 1, part) for part in ("query", "key"))
         return q @ k.mT / math.sqrt(q.shape[-1])
+
+    def _by_head(self, layer: int, part: str) -> torch.Tensor:
+        row = self.heard[layer, part]
+        return row.view(*row.shape[:2], self.heads, -1).transpose(1, 2)

@@ -36,8 +36,8 @@ def checkpoint_graph(
         dt_s: length of a step, in seconds.
 
     Raises:
-        GraphError: a SpikeBERT or SpikingBERT with an option that no graph of spikes can say, or a
-            time step of no length.
+        GraphError: a SpikeBERT or SpikingBERT with an option that no graph of spikes
+            can say, or a time step of no length.
         InputError: no checkpoint of ours, or more tokens than it has places for.
     """
     match family_of(checkpoint):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -78,18 +79,13 @@ def _next(past: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
     gap, image = past[-1]
     if len(past) == 1:
         return image
-    gaps = torch.stack([newer[0] - older[0] for older, newer in _pairs(past)])
-    images = torch.stack([newer[1] - older[1] for older, newer in _pairs(past)])
+    gaps = torch.stack([newer[0] - older[0] for older, newer in pairwise(past)])
+    images = torch.stack([newer[1] - older[1] for older, newer in pairwise(past)])
     normal, right = (gaps @ gaps.T).double(), (gaps @ gap).double()
     # Scaled, with a ridge: differences may be parallel or of very unlike length.
     scale = normal.diagonal().clamp(min=torch.finfo(normal.dtype).tiny).sqrt()
     normal = normal / (scale[:, None] * scale)
     ridge = 1e-12 * torch.eye(len(scale), dtype=normal.dtype, device=normal.device)
     weights = torch.linalg.solve(normal + ridge, right / scale) / scale
-    return image - weights.to(image.dtype) @ images
-
-
-def _pairs(
-    past: list[tuple[torch.Tensor, torch.Tensor]],
-) -> list[tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]]:
-    return list(zip(past[:-1], past[1:], strict=True))
+    better: torch.Tensor = image - weights.to(image.dtype) @ images
+    return better

@@ -51,19 +51,19 @@ class SpikingBertConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
             "spikes" of the step. Maps that are linear read spikes in either case.
         attention: "softmax", softmax(q k / sqrt(d)) v, or "sdsa", spike-driven:
             q AND [sum over tokens of k AND v], each AND a neuron of bias -theta.
-        attention_scale: what a token adds to the gate of sdsa, before training.
         norm: "layer", per token, where published; "channel", at every projection,
             which folds into the weights; or "none".
         activation: of the perceptron's input: "gelu" or "clamp", the neuron's own.
         readout: the "first" token or the "mean" of all.
         feedback: "none", or "learned": the last layer feeds the first.
-        feedback_limit: largest Frobenius norm of the feedback's weights.
         training_rates: rates that the forward pass has in training: those of the
             "equilibrium", or of the "spikes" of T steps; gradients are the former's.
-        solver_tolerance: largest error of an equilibrium with feedback.
-        solver_evaluations: after which a solver gives up.
         dropout: of the input current and before the classifier, in training.
-        kwargs: of `PretrainedConfig`, such as id2label.
+        kwargs: of `PretrainedConfig`, such as id2label; and `attention_scale`, what a
+            token adds to the gate of sdsa before training, 0.25; `feedback_limit`, the
+            largest Frobenius norm of the feedback's weights, 0.1; `solver_tolerance`,
+            the largest residual of an equilibrium with feedback, 1e-5;
+            `solver_evaluations`, after which a solver gives up, 60.
 
     Raises:
         ConfigError: an option or size that no SpikingBERT has.
@@ -89,15 +89,11 @@ class SpikingBertConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         ties: str = "silent",
         nonlinear_reads: str = "rates",
         attention: str = "softmax",
-        attention_scale: float = 0.25,
         norm: str = "layer",
         activation: str = "gelu",
         readout: str = "first",
         feedback: str = "none",
-        feedback_limit: float = 0.1,
         training_rates: str = "equilibrium",
-        solver_tolerance: float = 1e-5,
-        solver_evaluations: int = 60,
         dropout: float = 0.1,
         **kwargs: Any,
     ) -> None:
@@ -109,10 +105,11 @@ class SpikingBertConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
         self.type_vocab_size, self.activation = type_vocab_size, activation
         self.steps, self.decay, self.threshold = steps, decay, threshold
         self.start, self.ties, self.dropout = start, ties, dropout
-        self.nonlinear_reads, self.attention_scale = nonlinear_reads, attention_scale
-        self.training_rates, self.solver_tolerance = training_rates, solver_tolerance
-        self.solver_evaluations = solver_evaluations
-        self.feedback_limit = feedback_limit
+        self.nonlinear_reads, self.training_rates = nonlinear_reads, training_rates
+        self.attention_scale: float = kwargs.pop("attention_scale", 0.25)
+        self.feedback_limit: float = kwargs.pop("feedback_limit", 0.1)
+        self.solver_tolerance: float = kwargs.pop("solver_tolerance", 1e-5)
+        self.solver_evaluations: int = kwargs.pop("solver_evaluations", 60)
         self._check()
         super().__init__(**kwargs)
 

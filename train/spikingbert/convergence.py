@@ -1,4 +1,4 @@
-"""How fast the rates of a SpikingBERT settle, and whether there is where they settle."""
+"""How fast the rates of a SpikingBERT settle, and whether they settle at all."""
 
 from __future__ import annotations
 

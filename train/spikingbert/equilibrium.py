@@ -105,7 +105,7 @@ def _with_gradient(
         what, least = "gradient at equilibrium", tolerance * largest
         return solve(step, loss, tolerance=least, most=most, what=what).value
 
-    y.register_hook(implicit)
+    y.register_hook(implicit)  # type: ignore[no-untyped-call]
     return network.rates(layout, x, y, instead=instead)
 
 

@@ -134,7 +134,8 @@ class SoftmaxAttention(Map):
 
     def _by_head(self, layout: Layout, row: torch.Tensor) -> torch.Tensor:
         places = layout.in_places(row[None])[0]
-        return places.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        heads = places.view(*places.shape[:2], self.heads, -1)
+        return heads.transpose(1, 2)
 
 
 class Both(Map):

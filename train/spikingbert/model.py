@@ -8,14 +8,12 @@ logits = (rate of the last, of the first token or the mean of all) W_c + b_c
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
-from transformers.utils.generic import ModelOutput
 
 from spikewright.errors import InputError
 from spikewright.train.neurons.norm import FoldableNorm
@@ -24,6 +22,7 @@ from spikewright.train.spikingbert.config import SpikingBertConfig
 from spikewright.train.spikingbert.equilibrium import equilibrium
 from spikewright.train.spikingbert.maps import NORM_EPS, Encode, Gate, SoftmaxAttention
 from spikewright.train.spikingbert.network import SpikingNetwork
+from spikewright.train.spikingbert.outputs import SettledClassification, SettledOutput
 from spikewright.train.spikingbert.settle import measuring, settle, settled_rates
 
 LINEAR_STD = 0.55
@@ -32,33 +31,6 @@ FEEDBACK_SHARE = 0.3
 """of its limit that the length of the feedback has at the start"""
 RATES = ("equilibrium", "spikes")
 """how the rates of a forward pass may be found"""
-
-
-@dataclass
-class SettledOutput(ModelOutput):
-    """What a SpikingBERT without a classifier answers."""
-
-    last_hidden_state: torch.Tensor | None = None
-    """rates of the last block, (samples, tokens, D); 0 at padding"""
-    hidden_states: tuple[torch.Tensor, ...] | None = None
-    """the same of the encoder and of each block, if asked for"""
-    scores: tuple[torch.Tensor, ...] | None = None
-    """q k / sqrt(d) of each block's rates, (samples, heads, longest, longest), if asked
-    for; -inf where the second token is none"""
-
-
-@dataclass
-class SettledClassification(ModelOutput):
-    """What a SpikingBERT answers."""
-
-    loss: torch.Tensor | None = None
-    """where labels were given: cross entropy, or of one class the squared error"""
-    logits: torch.Tensor | None = None
-    """(samples, classes)"""
-    hidden_states: tuple[torch.Tensor, ...] | None = None
-    """as those of `SettledOutput`"""
-    scores: tuple[torch.Tensor, ...] | None = None
-    """as those of `SettledOutput`"""
 
 
 class _SpikingBertBase(PreTrainedModel):  # type: ignore[no-untyped-call]

@@ -118,7 +118,10 @@ class _Run:
     def _current(self, layer: Layer) -> torch.Tensor:
         if layer.map.is_affine or not self.reads_rates:
             sent = {CURRENT: self.x, **self.spikes}
-            return layer.map(self.layout, *(sent[name] for name in layer.sources))
+            a: torch.Tensor = layer.map(
+                self.layout, *(sent[name] for name in layer.sources)
+            )
+            return a
         known = (self.rates[name] for name in layer.sources)
         total: torch.Tensor = self.weight * layer.map(self.layout, *known)
         past = self.totals.get(layer.name)

@@ -37,6 +37,8 @@ def _make(
         for name, each in model.named_parameters():
             if ".network." in name and each.ndim == 2 and "feedback" not in name:
                 each.normal_(std=scale / each.shape[1] ** 0.5)
+            if "feedback" in name:
+                each.mul_(0.05 / each.norm())
             if ".network." in name and name.endswith("bias"):
                 each.uniform_(-0.2, 0.5)
     for norm in model.modules():

@@ -32,7 +32,9 @@ def _loss(model: Any, batch: Batch, rates: dict[str, torch.Tensor]) -> torch.Ten
     layout = model.spikingbert.lay_out(**batch)
     logits = model.read(rates, layout)
     squares = [rate.square().mean() for rate in rates.values()]
-    return torch.nn.functional.cross_entropy(logits, LABELS) + torch.stack(squares).sum()
+    return (
+        torch.nn.functional.cross_entropy(logits, LABELS) + torch.stack(squares).sum()
+    )
 
 
 def _start(model: Any, batch: Batch) -> tuple[Any, Any, torch.Tensor]:
@@ -171,9 +173,7 @@ def test_it_solves_what_plain_passes_solve_slowly() -> None:
     torch.manual_seed(0)
     turn = 0.99 * torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64))[0]
     ones = torch.ones(6, dtype=torch.float64)
-    found = solve(
-        lambda y: turn @ y + ones, ones, tolerance=1e-9, most=40, what="turn"
-    )
+    found = solve(lambda y: turn @ y + ones, ones, tolerance=1e-9, most=40, what="turn")
     wanted = torch.linalg.solve(torch.eye(6, dtype=torch.float64) - turn, ones)
     torch.testing.assert_close(found.value, wanted, atol=1e-7, rtol=0)
     assert found.residual <= 1e-9
@@ -185,9 +185,7 @@ def test_refuses_a_map_without_a_fixed_point() -> None:
         solve(lambda y: y + 1, torch.zeros(3), tolerance=1e-6, most=9, what="shift")
 
 
-def test_refuses_when_it_may_not_evaluate_often_enough(
-    make: Any, batch: Batch
-) -> None:
+def test_refuses_when_it_may_not_evaluate_often_enough(make: Any, batch: Batch) -> None:
     model = _fed_back(make)
     model.config.solver_evaluations = 3
     with pytest.raises(NoEquilibriumError, match="allow more solver_evaluations"):

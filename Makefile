@@ -31,6 +31,8 @@ ONLY ?=
 KILLS ?= 20
 SOAK ?= runs/soak
 BIN = $(VENV)/bin
+# Many tests wait for processes of their own: one more than there are cores.
+TESTERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 export HF_HUB_OFFLINE = 1
 
 .PHONY: setup demo test docs conformance bench reproduce fuzz faults soak audit clean
@@ -52,7 +54,7 @@ test: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) -m "not long"
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
@@ -92,6 +94,7 @@ fuzz: setup
 
 faults: setup
 	$(BIN)/python benchmarks/faults.py --kills $(KILLS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long
 
 soak: setup
 	$(BIN)/python benchmarks/soak.py lava --data $(DATA)/sst2_phrases --run $(SOAK)/lava $(if $(MINUTES),--minutes $(MINUTES))

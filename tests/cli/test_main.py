@@ -22,7 +22,7 @@ PROGRAM = (sys.executable, "-m", "spikewright.cli")
 VERBS = tuple(name for name, _ in verbs_of(build_parser()) if " " not in name)
 DESIGNED = {
     *("demo", "run", "train", "export", "check", "lower", "simulate", "report"),
-    *("profile", "plot", "convert", "card", "doctor", "completion"),
+    *("profile", "plot", "convert", "card", "doctor", "completion", "sweep"),
 }
 
 

@@ -64,7 +64,7 @@ def test_the_shipped_student_loads() -> None:
     student = load_student(shipped_student())
     words, positions = encoder_tables(student)
     config = student.config
-    assert words.shape == (config.vocab_size, config.channels // 8)
+    assert words.shape == (config.vocab_size, config.word_channels // 8)
     assert positions.shape == (config.max_tokens, config.position_channels // 8)
 
 

@@ -45,20 +45,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has read enough
         _discard_stdout()
         return 1
-    except (SpikewrightError, OSError) as error:  # OSError: disk full, no permission
+    except (SpikewrightError, OSError, MemoryError) as error:
+        # OSError: disk full, no permission
         if args.traceback:
             raise
         return _fail(args.verb, _words(error), 1)
-    except MemoryError as error:
-        if args.traceback:
-            raise
-        why = str(error) or "for Python's own objects"
-        return _fail(args.verb, f"not enough memory: {why}; {_LESS}", 1)
     return status
 
 
 def _words(error: Exception) -> str:
     """Return what an error says; names of what the user gave do not break its line."""
+    if isinstance(error, MemoryError):
+        why = str(error) or "for Python's own objects"
+        return f"not enough memory: {why}; {_LESS}"
     is_one = isinstance(error, _OF_ONE_LINE)
     return one_line(str(error).rstrip()) if is_one else str(error)
 

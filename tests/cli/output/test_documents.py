@@ -29,6 +29,7 @@ COMMANDS = {
     "card": "card STUDENT",
     "doctor": "doctor",
     "completion": "completion bash",
+    "sweep": "sweep sweep.toml",
 }
 SEEDS = {"train": 5, "lower": 3}
 SLOW = {"demo", "doctor"}
@@ -54,6 +55,10 @@ def given(
     shutil.copy(golden("li_readout"), here / "chain.nir")
     (here / "road.toml").write_text(
         'folder = "out"\n[network]\nfile = "net.nir"\n[simulate]\ninputs = "x.npy"\n'
+    )
+    road = (here / "road.toml").read_text()
+    (here / "sweep.toml").write_text(
+        road + "[report]\ndraws = 1000\n[sweep.lower]\nrounding = ['zero']\n"
     )
     return here
 

@@ -256,12 +256,12 @@ def _neurons(tokens: int) -> int:
 def _dense_weights() -> int:
     """Weights of one token, zeros included.
 
-    Stem 3 x 224 x 192 and bias; in a block 192 x 192 for q, k, v and mixed, and
+    Stem 3 x (384 + 32) x 192 and bias; in a block 192 x 192 for q, k, v and mixed, and
     192 x 384 for 3 tokens there and for 1 back; biases of q, k, v, mixed, out (192)
     and expand (384); diagonals: k and v into kv, q into passed, 2 skips: 5 x 192;
     spread 192.
     """
-    stem = 3 * 224 * 192 + 192
+    stem = 3 * 416 * 192 + 192
     block = 4 * 192 * 192 + (3 + 1) * 192 * 384 + 5 * 192 + 384 + 5 * 192 + 192
     return stem + 2 * block
 

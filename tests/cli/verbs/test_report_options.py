@@ -154,8 +154,8 @@ def test_embeddings_of_the_host_are_outside_and_weights_within_events(
     options = ("--profile", "loihi1", "--json")
     document = json.loads(run("report", exported, "t.npz", *options).out)
     (compared,) = document["comparisons"]
-    # 3 tokens x 224 bits
-    assert document["student"]["counts"]["input"]["embedding_bits_read"] == 672
+    # 3 tokens x (384 + 32) bits
+    assert document["student"]["counts"]["input"]["embedding_bits_read"] == 1248
     assert compared["student"]["outside"] == [
         {
             "term": "weight memory",
@@ -166,7 +166,7 @@ def test_embeddings_of_the_host_are_outside_and_weights_within_events(
     assert "weight memory" not in compared["student"]["disabled"]
     assert not any("embedding" in each for each in document["gaps"])
     assert any(
-        "outside the figure by choice: 672 embedding bits read" in each
+        "outside the figure by choice: 1.25 k embedding bits read" in each
         for each in document["left_out"]
     )
 

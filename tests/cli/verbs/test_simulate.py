@@ -335,7 +335,7 @@ def test_missing_inputs(refused, golden: Files) -> None:
 def test_pickled_inputs(refused, here, golden: Files) -> None:
     np.save("x.npy", np.array([{}]), allow_pickle=True)
     line = refused(golden("residual_bias"), given="x.npy")
-    assert "x.npy: holds Python objects" in line
+    assert "x.npy holds Python objects" in line
 
 
 def test_inputs_that_are_no_array(refused, here, golden: Files) -> None:

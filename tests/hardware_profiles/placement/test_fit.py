@@ -34,7 +34,9 @@ def test_what_fits_is_lowered_as_without_a_profile():
 
 def test_one_input_axon_too_many_is_refused_by_name():
     # A core of Loihi 1 has 4096 input axons, and a neuron lies on one core.
-    with pytest.raises(LimitsExceededError, match=r"does not fit loihi1:\n  .*4,097 input axons"):
+    with pytest.raises(
+        LimitsExceededError, match=r"fit loihi1:\n  .*4,097 input axons"
+    ):
         lower(one_neuron(4097), load_profile("loihi1"), dt_s=DT_S)
 
 

@@ -45,7 +45,7 @@ class Batch:
     def bits(self, student: ChipStudent) -> npt.NDArray[np.uint8]:
         """Return (samples, steps, bits, slots), silent where there is no token."""
         config = student.config
-        bits = config.channels + config.position_channels
+        bits = config.word_channels + config.position_channels
         slots = config.max_tokens + config.window - 1
         inputs = np.zeros((len(self.ids), config.steps, bits, slots), dtype=np.uint8)
         for i, length in enumerate(self.mask.sum(dim=1).tolist()):

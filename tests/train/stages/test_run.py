@@ -176,7 +176,7 @@ def test_a_run_in_slices_comes_to_the_same_end(
     assert _timeless(_card(tmp_path)) == _timeless(_card(finished))
 
 
-@pytest.mark.slow
+@pytest.mark.long  # a minute, most of it compiles
 @pytest.mark.skipif(not has_compiler(), reason="no C++ compiler: install g++")
 def test_a_killed_run_of_compiled_loops_goes_on_to_the_same_end(
     finished: Path, place: Path, tmp_path: Path

@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 
 from spikewright.errors import InputError, WorkerError
 from spikewright.holds import work_folder
-from spikewright.simulate.cluster.dask import Client, configured, load_distributed
+from spikewright.simulate.cluster.dask import (
+    Client,
+    check_scheduler,
+    configured,
+    load_distributed,
+)
 from spikewright.simulate.cluster.identity import check_identities, identity
 from spikewright.simulate.cluster.options import LOCAL, Cluster
 from spikewright.simulate.cluster.words import Words, listening
@@ -106,6 +111,7 @@ def _at(address: str, cluster: Cluster) -> Iterator[Client]:
     """Connect to a scheduler that runs already; its keys are Dask's configuration."""
     seconds = f"{cluster.timeout_s:g} s"
     try:
+        check_scheduler(address, cluster.timeout_s)
         client = load_distributed().Client(
             address, timeout=cluster.timeout_s, set_as_default=False
         )

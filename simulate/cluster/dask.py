@@ -50,3 +50,27 @@ def content_key(value: object) -> str:
 def is_killed(error: BaseException | None) -> bool:
     """Say whether Dask gave a task up because workers died on it."""
     return isinstance(error, _load("distributed.scheduler").KilledWorker)
+
+
+def check_scheduler(address: str, timeout_s: float) -> None:
+    """Ask whether a scheduler answers at an address, before there is a client.
+
+    A client whose constructor raises is closed by the garbage collector, in whatever
+    thread it runs by then: if that is the loop of a next client, both wait for ever.
+
+    Raises:
+        OSError: nobody answers in time.
+        TypeError, ValueError: no address, or not that of a scheduler.
+    """
+    runner = load_distributed().utils.LoopRunner(asynchronous=False)
+    runner.run_sync(_greet, address, timeout_s)
+
+
+async def _greet(address: str, timeout_s: float) -> None:
+    dask = load_distributed()
+    secrets = dask.Security().get_connection_args("client")
+    server = dask.rpc(address, timeout=timeout_s, connection_args=secrets)
+    async with server:
+        found = await dask.utils.wait_for(server.identity(), timeout_s)
+    if found.get("type") != "Scheduler":
+        raise ValueError(f"there is a {found.get('type')}, not a scheduler")

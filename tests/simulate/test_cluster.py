@@ -247,17 +247,41 @@ def test_a_worker_without_spikewright_is_told_as_it_is() -> None:
         identity.check_identities(found)
 
 
-def test_an_address_that_nobody_answers_is_refused() -> None:
+def test_an_address_that_nobody_answers_is_refused(no_client: None) -> None:
     cluster = Cluster("tcp://127.0.0.1:9", timeout_s=0.3)
     said = r"cluster tcp://127.0.0.1:9: nobody answers within 0.3 s .*dask scheduler"
     with pytest.raises(InputError, match=said), open_crew(cluster):
         pass
 
 
+@pytest.fixture
+def no_client(monkeypatch) -> None:
+    """A client that fails to connect may end in a deadlock: none may be tried."""
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        pytest.fail("a client was made")
+
+    monkeypatch.setattr(import_module("distributed"), "Client", refuse)
+
+
+def test_a_worker_is_no_scheduler(scheduler, no_client) -> None:
+    runner = import_module("distributed.utils").LoopRunner(asynchronous=False)
+    (worker, *_) = runner.run_sync(_workers, scheduler)
+    said = "nobody answers within 5 s .there is a Worker, not a scheduler"
+    with pytest.raises(InputError, match=said):
+        with open_crew(Cluster(worker, timeout_s=5)):
+            pass
+
+
+async def _workers(scheduler: str) -> list[str]:
+    async with import_module("distributed").rpc(scheduler) as server:
+        return list((await server.identity())["workers"])
+
+
 @pytest.mark.parametrize(
     "address", ["", "nonsense", "tcp://", "inproc://", "tls://x:1"]
 )
-def test_what_is_no_address_is_refused(address: str) -> None:
+def test_what_is_no_address_is_refused(address: str, no_client: None) -> None:
     with pytest.raises(InputError, match="nobody answers"):
         with open_crew(Cluster(address, timeout_s=0.3)):
             pass

@@ -8,8 +8,9 @@
 
 Texts come a chunk at a time from DATA/train.jsonl, again from the start after its end;
 only outputs are kept, and of these a hash: of a block of samples and all before it.
-`table` compares the hashes of its runs, which may differ in backend, threads, workers,
-and fits lines to the memory of the process and of its children, which live for a chunk.
+`table` compares the hashes of its runs, which may differ in backend, threads, workers
+and BLAS kernels (another machine's: OPENBLAS_CORETYPE=Haswell), and fits lines to the
+memory of the process and of its children, which live for a chunk.
 Status 3: the time ended first, and the same command goes on.
 """
 
@@ -124,7 +125,9 @@ def begin(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
             raise SystemExit(f"{folder}: holds another soak; choose another folder")
         state = found
     threads = os.environ.get("OMP_NUM_THREADS", "default")
-    way = f"{describe_machine()}, {args.workers} workers, {threads} threads"
+    kernels = os.environ.get("OPENBLAS_CORETYPE", "this machine's")
+    way = f"{describe_machine()}, {args.workers} workers, {threads} threads, "
+    way += f"BLAS kernels: {kernels}"
     state["ways"] = sorted({*state["ways"], way})
     state["slices"] += 1
     return state

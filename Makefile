@@ -31,7 +31,8 @@ ONLY ?=
 KILLS ?= 20
 SOAK ?= runs/soak
 BIN = $(VENV)/bin
-# Many tests wait for processes of their own: one more than there are cores.
+# Many tests wait for processes of their own: one more than there are cores. Neighbors stay
+# together (worksteal in `test`): they share what is trained for them once in a process.
 TESTERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 export HF_HUB_OFFLINE = 1
 
@@ -54,7 +55,7 @@ test: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) -m "not long"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist worksteal -m "not long"
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

@@ -27,6 +27,7 @@ from spikewright.loihi import (
     MAX_DELAY,
     MAX_EXPONENT,
     STATE_BITS,
+    common_zeros,
     weight_limit,
 )
 from spikewright.nodes import (
@@ -204,7 +205,7 @@ def split(weight: IntArray) -> Iterator[tuple[IntArray, int]]:
     rest = weight.astype(np.int64)
     while True:
         limit, largest = weight_limit(rest), int(np.abs(rest).max())
-        whole = _common_zeros(rest)
+        whole = min(common_zeros(rest), MAX_EXPONENT)
         exponent = next(e for e in range(64) if largest >> e <= limit)
         if whole < exponent and largest >> whole <= 2 * limit:
             exponent = whole  # what is above the limit becomes a part of its own
@@ -213,9 +214,3 @@ def split(weight: IntArray) -> Iterator[tuple[IntArray, int]]:
         rest = rest - (part << exponent)
         if not rest.any():
             return
-
-
-def _common_zeros(weight: IntArray) -> int:
-    """Return how often 2 divides all of the weights, at most `MAX_EXPONENT` times."""
-    bits = int(np.bitwise_or.reduce(np.abs(weight), axis=None)) | 1 << MAX_EXPONENT
-    return (bits & -bits).bit_length() - 1

@@ -18,10 +18,11 @@ from spikewright.export.passes.compose import scale_rows
 from spikewright.export.passes.gains import row_gains
 from spikewright.export.passes.neuron_registers import folded_drop
 from spikewright.export.passes.quantize import HEADROOM_STEPS
+from spikewright.export.passes.stretch import bits_of
 from spikewright.export.passes.weight_errors import ProjectionReport, weight_errors
 from spikewright.graph import Graph, Stage
 from spikewright.hops import Hop, hops_by_target
-from spikewright.loihi import DECAY_ONE, MAX_CURRENT, MAX_MESSAGE
+from spikewright.loihi import DECAY_ONE, MAX_CURRENT, MAX_MESSAGE, WEIGHT_BITS
 from spikewright.nodes import (
     POPULATIONS,
     SYNAPSES,
@@ -78,7 +79,11 @@ class QuantizationReport:
 
 
 def quantization_report(
-    timed: Graph, quantized: Graph, measured: Mapping[str, StateRange] | None = None
+    timed: Graph,
+    quantized: Graph,
+    measured: Mapping[str, StateRange] | None = None,
+    *,
+    weight_bits: int = WEIGHT_BITS,
 ) -> QuantizationReport:
     """Compare a QUANTIZED graph with the TIMED graph that it was made of.
 
@@ -86,6 +91,7 @@ def quantization_report(
         timed: what `quantize` took.
         quantized: what it returned.
         measured: what `measure_ranges` found on `quantized`, if it ran.
+        weight_bits: what `quantize` was to give a weight.
 
     Raises:
         GraphError: a graph is of another stage, or one was not made of the other.
@@ -106,7 +112,8 @@ def quantization_report(
             reached = None if measured is None else _room(made, measured[name])
             populations[name] = _population(timed, name, made, (room, reached))
             for hop in before[name]:
-                projections |= _projection(timed, quantized, hop, populations[name])
+                scale = populations[name].scale
+                projections |= _projection(timed, quantized, hop, scale, weight_bits)
     return QuantizationReport(populations, projections)
 
 
@@ -182,7 +189,7 @@ def _bits(reached: FloatArray, limit: int) -> float | None:
 
 
 def _projection(
-    timed: Graph, quantized: Graph, hop: Hop, population: PopulationReport
+    timed: Graph, quantized: Graph, hop: Hop, scale: float, weight_bits: int
 ) -> dict[str, ProjectionReport]:
     if hop.synapses is None:
         return {}
@@ -198,6 +205,7 @@ def _projection(
             "that quantize took, and the one that it returned"
         )
     ends = (hop.source, hop.target)
+    bits = bits_of(source, weight_bits)
     return {
-        name: weight_errors(ends, hop.synapses, scaled, made, gains, population.scale)
+        name: weight_errors(ends, hop.synapses, scaled, made, gains, scale, bits)
     }

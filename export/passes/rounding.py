@@ -10,6 +10,7 @@ import numpy as np
 
 from spikewright.bounds import StateRange, chunks
 from spikewright.errors import InputError
+from spikewright.loihi import WEIGHT_BITS
 from spikewright.nodes import FloatArray, NumberArray, Synapses
 
 Rounding: TypeAlias = Literal["nearest", "zero", "stochastic"]
@@ -28,8 +29,10 @@ class Quantization:
     """to the nearest integer (ties to even), towards zero, or up with the probability
     of the fraction: on average right"""
     scale: Scale = "max"
-    """what fills the eight bits of a projection: its largest weight, so that nothing
+    """what fills the bits of a projection: its largest weight, so that nothing
     saturates; `percentile` % of its weights; or what makes the squared error least"""
+    weight_bits: int = WEIGHT_BITS
+    """of a weight, 1 to 8; biases keep 8. With both signs one of them is the sign"""
     percentile: float = 99.9
     """of the weights that are not 0; the others may saturate at the largest integer"""
     seed: int = 0
@@ -45,6 +48,11 @@ class Quantization:
             raise InputError(
                 f"percentile {self.percentile:g}: must be above 0 and at most 100; "
                 "99.9 lets one weight in a thousand saturate"
+            )
+        if not 1 <= self.weight_bits <= WEIGHT_BITS:
+            raise InputError(
+                f"weight bits {self.weight_bits}: must be 1 to {WEIGHT_BITS}; 2 hold "
+                "-1, 0 and 1"
             )
         if self.seed < 0:
             raise InputError(f"seed {self.seed}: must be 0 or more")

@@ -20,7 +20,12 @@ from spikewright.export.passes.rounding import (
     round_synapses,
     rounded_chunks,
 )
-from spikewright.loihi import MAX_EXPONENT, MAX_THRESHOLD, weight_limit
+from spikewright.loihi import (
+    MAX_EXPONENT,
+    MAX_THRESHOLD,
+    WEIGHT_BITS,
+    weight_limit,
+)
 from spikewright.nodes import NumberArray, SparseSynapses, Synapses
 
 FINEST_BITS = 1000
@@ -37,10 +42,12 @@ class Projection:
     synapses: Synapses
     times: int
     """edges that lead into these synapses"""
+    bits: int
+    """of a weight"""
     limit: int
     """the largest integer weight"""
     unit: int | None
-    """with integers of 2**unit the weights fill eight bits; None: all weights are 0"""
+    """with integers of 2**unit the weights fill these bits; None: all weights are 0"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,18 +73,32 @@ class Fit:
 
 
 def project(
-    name: str, synapses: Synapses, times: int, choices: Quantization
+    name: str, synapses: Synapses, times: int, choices: Quantization, bits: int
 ) -> Projection:
-    """Choose the unit in which a projection is counted."""
-    limit = weight_limit(synapses.weight)
-    return Projection(
-        name, synapses, times, limit, _unit(name, synapses.weight, limit, choices)
-    )
+    """Choose the unit in which a projection is counted, with weights of `bits` bits.
+
+    Raises:
+        GraphError: 1 bit cannot hold weights of both signs.
+    """
+    weight = synapses.weight
+    limit = weight_limit(weight, bits)
+    if not limit:
+        raise GraphError(
+            f"synapses '{name}': have weights of both signs, which 1 bit cannot hold; "
+            "with 2 bits (--weight-bits 2) they may be -1, 0 and 1, or give each sign "
+            "synapses of its own"
+        )
+    unit = choose_unit(name, weight, limit, choices)
+    return Projection(name, synapses, times, bits, limit, unit)
 
 
-def _unit(
+def choose_unit(
     name: str, weight: NumberArray, limit: int, choices: Quantization
 ) -> int | None:
+    """Return the power of two that the largest integer `limit` calls for.
+
+    None if all weights are 0.
+    """
     largest = max(float(weight.max(initial=0)), -float(weight.min(initial=0)))
     if largest == 0:
         return None
@@ -91,7 +112,9 @@ def _unit(
             units = range(top, top - CANDIDATES, -1)
             return min(
                 units,
-                key=lambda unit: _error(name, weight, (unit, top), limit, choices),
+                key=lambda unit: squared_error(
+                    name, weight, (unit, top), limit, choices
+                ),
             )
 
 
@@ -123,7 +146,7 @@ def _count_beyond(weight: NumberArray, largest: float) -> int:
     )
 
 
-def _error(
+def squared_error(
     name: str,
     weight: NumberArray,
     units: tuple[int, int],
@@ -179,8 +202,15 @@ def fit(
 
 
 def _most_bits(projections: Sequence[Projection], constants: Sequence[float]) -> int:
-    """Return the bits that exponents and 17-bit registers allow; 0 if they set none."""
-    most = [MAX_EXPONENT - each.unit for each in projections if each.unit is not None]
+    """Return the bits that exponents and 17-bit registers allow; 0 if they set none.
+
+    Integers of fewer bits are stored at the upper end of eight, which is an exponent.
+    """
+    most = [
+        MAX_EXPONENT + WEIGHT_BITS - each.bits - each.unit
+        for each in projections
+        if each.unit is not None
+    ]
     most += [-finest_unit(each, MAX_THRESHOLD) for each in constants if each > 0]
     return min(*most, FINEST_BITS) if most else 0
 
@@ -242,9 +272,16 @@ def _with_exponents(
     projections: Sequence[Projection], rounded: Sequence[_Rounded], bits: int
 ) -> dict[str, Synapses]:
     return {
-        projection.name: replace(
-            each.synapses,
-            exponent=0 if projection.unit is None else each.unit + bits,
+        projection.name: _shifted(
+            each.synapses, 0 if projection.unit is None else each.unit + bits
         )
         for projection, each in zip(projections, rounded, strict=True)
     }
+
+
+def _shifted(synapses: Synapses, exponent: int) -> Synapses:
+    """Give integers their exponent; what a register does not hold goes into them."""
+    beyond = max(0, exponent - MAX_EXPONENT)
+    if not beyond:
+        return replace(synapses, exponent=exponent)
+    return replace(synapses, weight=synapses.weight << beyond, exponent=MAX_EXPONENT)

@@ -9,7 +9,7 @@ import numpy as np
 
 from spikewright.bounds import chunks
 from spikewright.export.passes.gains import bits_lost
-from spikewright.loihi import MIXED_LIMIT, weight_limit
+from spikewright.loihi import common_zeros, needed_bits, weight_limit
 from spikewright.nodes import FloatArray, NumberArray, Synapses
 
 
@@ -23,7 +23,8 @@ class ProjectionReport:
     """that are not 0, before"""
     exponent: int
     bits: int
-    """that its largest integer needs, of 8; one is the sign if signs are mixed"""
+    """that its integers need, without what 2 divides of all; one is the sign if signs
+    are mixed"""
     saturated: int
     """weights beyond the largest integer"""
     lost: int
@@ -43,6 +44,7 @@ def weight_errors(
     made: Synapses,
     gains: FloatArray,
     scale: float,
+    bits: int,
 ) -> ProjectionReport:
     """Compare real weights with the integers that they became.
 
@@ -53,9 +55,10 @@ def weight_errors(
         made: in integers.
         gains: of the target.
         scale: of the target: its integers that are worth 1.
+        bits: that a weight was given.
     """
     weight, integers = scaled.weight, made.weight
-    limit = weight_limit(weight)
+    limit = _limit(integers, weight_limit(weight, bits))
     unit = 2.0**made.exponent / scale
     largest = _largest(weight)
     total = _Errors()
@@ -66,7 +69,7 @@ def weight_errors(
         *ends,
         weights=int(np.count_nonzero(weight)),
         exponent=made.exponent,
-        bits=int(_largest(integers)).bit_length() + (limit == MIXED_LIMIT),
+        bits=needed_bits(integers),
         saturated=total.saturated,
         lost=total.lost,
         largest_error=total.largest,
@@ -103,6 +106,16 @@ class _Errors:
             self.square + float(np.square(error).sum()),
             self.weight_square + float(np.square(relative).sum()),
         )
+
+
+def _limit(integers: NumberArray, most: int) -> float:
+    """Return the integer at which weights saturated; infinity if none came so far.
+
+    That is `most`, which is odd, times a power of two that went into the integers.
+    """
+    largest = int(_largest(integers))
+    zeros = common_zeros(np.array([largest]))
+    return largest if largest >> zeros == most else math.inf
 
 
 def _largest(values: NumberArray) -> float:

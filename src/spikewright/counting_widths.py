@@ -1,7 +1,8 @@
 """How many bits weights, states and messages have.
 
-QUANTIZED: Loihi's 8-bit weights (more where a weight needs them), 24-bit currents and
-potentials. Before that, 32 for everything: the float that a program would use.
+QUANTIZED: weights of as many bits as they need (8 where `lower` filled them), 24-bit
+currents and potentials. Before that, 32 for everything: the float that a program would
+use.
 """
 
 from __future__ import annotations
@@ -13,23 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from spikewright import nodes as n
-from spikewright.loihi import DECAY_ONE, weight_limit
+from spikewright.loihi import DECAY_ONE, needed_bits
 
 FLOAT_BITS = 32
-WEIGHT_BITS = 8
 STATE_BITS = 24
 
 
 def weight_bits(synapses: n.Synapses) -> int:
     """Return the bits of one stored weight."""
-    weight = synapses.weight
-    if weight.dtype.kind not in "iu":
-        return FLOAT_BITS
-    largest = int(np.abs(weight).max(initial=0))
-    if largest <= weight_limit(weight):
-        return WEIGHT_BITS
-    is_mixed = bool(weight.min(initial=0) < 0 < weight.max(initial=0))
-    return largest.bit_length() + int(is_mixed)
+    is_integer = synapses.weight.dtype.kind in "iu"
+    return needed_bits(synapses.weight) if is_integer else FLOAT_BITS
 
 
 def state_bits(node: n.Neurons | n.Graded) -> npt.NDArray[np.int64]:

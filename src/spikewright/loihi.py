@@ -29,20 +29,47 @@ MAX_EXPONENT = 7
 """the hardware shifts a sum of weights by -7 to 7"""
 MAX_DELAY = 62
 """axonal delay in steps; 63 is refused by some tools"""
-MIXED_LIMIT, ONE_SIGN_LIMIT = 127, 255
-"""largest magnitude of an 8-bit weight: with both signs, one bit is the sign"""
+WEIGHT_BITS = 8
+"""the most that a weight has"""
 
 _GUARD = 1.0 + 2.0**-30
 """more than what the sums of `largest_growth` can round off; whole ones are exact"""
 
 
-def weight_limit(weight: NumberArray) -> int:
-    """Return the largest magnitude of an 8-bit weight.
+def has_both_signs(weight: NumberArray) -> bool:
+    """Say whether one bit of each weight is its sign."""
+    return bool(weight.min(initial=0) < 0 < weight.max(initial=0))
 
-    255 if all signs agree; with both signs one bit is the sign, so 127.
+
+def weight_limit(weight: NumberArray, bits: int = WEIGHT_BITS) -> int:
+    """Return the largest magnitude of a weight of `bits` bits.
+
+    2**bits - 1 if all signs agree, 255 of 8 bits; with both signs one bit is the sign,
+    so 127. Of 1 bit with both signs nothing is left: 0.
     """
-    is_mixed = weight.min(initial=0) < 0 < weight.max(initial=0)
-    return MIXED_LIMIT if is_mixed else ONE_SIGN_LIMIT
+    return int(2 ** (bits - has_both_signs(weight)) - 1)
+
+
+def common_zeros(weight: NumberArray) -> int:
+    """Return how often 2 divides all of the integers; 0 if all are 0."""
+    bits = int(np.bitwise_or.reduce(weight, axis=None, initial=0))
+    return max(0, (bits & -bits).bit_length() - 1)
+
+
+def needed_bits(weight: NumberArray) -> int:
+    """Return the fewest bits, 1 or more, that hold integer weights exactly.
+
+    What 2 divides of all of them goes into their exponent. The rest is what a synapse
+    of N bits stores (Lava `utils/weightutils.py`): 0 to 2**N - 1 with one sign for all,
+    -2**(N-1) to 2**(N-1) - 1 with both. So 1, 0 and -1 take 2 bits.
+    """
+    zeros = common_zeros(weight)
+    low, high = (
+        int(each) >> zeros for each in (weight.min(initial=0), weight.max(initial=0))
+    )
+    if low < 0 < high:
+        return 1 + max(high, -low - 1).bit_length()
+    return max(1, (high - low).bit_length())
 
 
 def shift_to_zero(values: NumberArray, bits: int) -> NumberArray:

@@ -28,6 +28,7 @@ from spikewright.hardware_profiles.teachers.flops import all_macs
 from spikewright.train.settings.config import load_config
 from spikewright.train.settings.overrides import with_settings
 from spikewright.train.settings.spikebert_read import load_run
+from spikewright.train.settings.spikingbert_read import load_settled_run
 
 ROOT = Path(__file__).parents[2]
 PROFILES = ROOT / "hardware_profiles"
@@ -70,6 +71,13 @@ def _toml_door(folder: Path, load: Loader, *patterns: str) -> Maker:
         return [("load", lambda: load(path))]
 
     return make
+
+
+def _settled(path: Path) -> None:
+    """Read a run of family spikingbert, and what its card and its teacher read of it."""
+    run = load_settled_run(path)
+    json.dumps(run.as_dict())
+    run.shared.as_dict()
 
 
 def _settings() -> Maker:
@@ -178,6 +186,11 @@ DOORS = (
     Door("config-chip", 6, lambda: _toml_door(CONFIGS, load_config, "sst2_chip.toml")),
     Door(
         "config-spikebert", 6, lambda: _toml_door(CONFIGS, load_run, "spikebert*.toml")
+    ),
+    Door(
+        "config-spikingbert",
+        6,
+        lambda: _toml_door(CONFIGS, _settled, "spikingbert*.toml"),
     ),
     Door("settings", 4, _settings),
     Door("roads", 6, _roads),

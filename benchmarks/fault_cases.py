@@ -19,7 +19,7 @@ from spikewright.cli.student import export_student
 from spikewright.export.nir.io import write_nir
 from spikewright.graph import Edge, Graph, Stage
 from spikewright.nodes import LIF, Affine, Input, Output
-from spikewright.train.settings.spikebert import TeacherTable
+from spikewright.train.settings.stage_tables import TeacherTable
 from spikewright.train.student import load_student, shipped_student
 from spikewright.train.teachers.fresh_bert import make_fresh_bert
 

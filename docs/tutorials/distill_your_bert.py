@@ -19,7 +19,7 @@ from spikewright.cli import main
 from spikewright.train.auto import register_auto_classes
 from spikewright.train.distill.pipeline import train_run
 from spikewright.train.settings.config import load_config
-from spikewright.train.settings.spikebert import TeacherTable
+from spikewright.train.settings.stage_tables import TeacherTable
 from spikewright.train.teachers.fresh_bert import make_fresh_bert
 
 torch.set_num_threads(1)

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from transformers import AutoModel, PreTrainedModel
+from transformers import PreTrainedModel
 
-from spikewright.errors import InputError
 from spikewright.train.equilibrium.distiller import SettledDistiller
 from spikewright.train.equilibrium.student import SettledStudent, new_student
-from spikewright.train.folders.writing import Writing
 from spikewright.train.settings.spikingbert import SettledTable, SpikingBertRun
 from spikewright.train.spikingbert.model import (
     SpikingBertForSequenceClassification,
     SpikingBertModel,
 )
 from spikewright.train.spikingbert.settle import settled_rates
-from spikewright.train.stages.place import Place, Result, by_one, once, save
+from spikewright.train.stages.made import made_texts
+from spikewright.train.stages.material import (
+    Texts,
+    general_rows,
+    general_texts,
+    load_base,
+    task_rows,
+    tuned_teacher,
+    tuned_tokenizer,
+)
+from spikewright.train.stages.place import (
+    Place,
+    Result,
+    by_one,
+    once,
+    save,
+    save_encoder,
+)
 from spikewright.train.stages.trainer import train_stage
 from spikewright.train.stages.training import RATE_ROWS, Stage, trainer_parts
-from spikewright.train.teachers.teacher import (
-    find_encoder,
-    load_classifier,
-    load_tokenizer,
-    loading,
-)
-from spikewright.train.texts.data import LabeledText, Row, pad_batch
-from spikewright.train.texts.sources import labeled_rows, unlabeled_rows
+from spikewright.train.texts.data import Row, pad_batch
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,7 @@ class _Lesson(Stage):
     teacher: PreTrainedModel
 
 
-def general_stage(
-    place: Place, config: SpikingBertRun, base: str, texts: Sequence[str]
-) -> Result:
+def general_stage(place: Place[SpikingBertRun], texts: Texts) -> Result:
     """Stage 1: distill the encoder on unlabeled text into `stage1`.
 
     Raises:
@@ -52,51 +57,29 @@ def general_stage(
         NoEquilibriumError: feedback grew until rates have no equilibrium.
         SliceEndedError: the time is over; the next call goes on.
     """
-    table, folder = config.stage1, place.run / "stage1"
-    tokenizer, held_out = load_tokenizer(base), table.held_out
-    if len(texts) <= held_out:
-        raise InputError(
-            f"stage1: {len(texts)} texts, of which {held_out} are held out; name more "
-            "[stage1] text or lower held_out"
-        )
+    config, table, folder = place.config, place.config.stage1, place.run / "stage1"
+    base, tokenizer, unlabeled = general_texts(place, texts)
+    held_out = table.held_out
 
     def work() -> Result:
-        with loading(base):
-            teacher = AutoModel.from_pretrained(
-                find_encoder(base), use_safetensors=True, trust_remote_code=False
-            )
-        rows = unlabeled_rows(texts, tokenizer, place.config)
-        generator = torch.Generator().manual_seed(config.seed)
-        order = torch.randperm(len(rows), generator=generator).tolist()
-        shuffled = [rows[i] for i in order]
+        teacher = load_base(base)
+        rows = general_rows(config, unlabeled, tokenizer)
         model = new_student(config, table, teacher)
-        at_start = population_rates(model.encoder, shuffled)
+        at_start = population_rates(model.encoder, rows)
         place.say(
             f"stage1: {len(rows) - held_out} texts of {base}'s features; "
             f"{_told(at_start)}"
         )
         stage = _Lesson("stage1", folder, table, model, teacher)
-        trainer, curve = _learn(place, stage, shuffled[held_out:], shuffled[:held_out])
+        trainer, curve = _learn(place, stage, rows[held_out:], rows[:held_out])
         measured = trainer.evaluate()["eval_loss"]
-
-        def keep() -> None:
-            with Writing(folder):
-                model.encoder.save_pretrained(folder)
-                model.save_heads(folder)
-
-        by_one(keep)
+        by_one(lambda: save_encoder(model.encoder, model.save_heads, folder))
         return {"held_out_loss": measured, "rates_at_start": at_start, "curve": curve}
 
     return once(folder, work)
 
 
-def task_stage(
-    place: Place,
-    config: SpikingBertRun,
-    train: Sequence[LabeledText],
-    made: Sequence[str],
-    validation: Sequence[LabeledText],
-) -> Result:
+def task_stage(place: Place[SpikingBertRun], texts: Texts) -> Result:
     """Stage 2: distill on the task from the fine-tuned teacher into `student`.
 
     What is evaluated are spikes of T steps, whatever rates the student learns with.
@@ -107,18 +90,16 @@ def task_stage(
         NoEquilibriumError: feedback grew until rates have no equilibrium.
         SliceEndedError: the time is over; the next call goes on.
     """
-    table, folder = config.stage2, place.run / "student"
-    tokenizer = load_tokenizer(str(place.run / "teacher"))
+    config, table, folder = place.config, place.config.stage2, place.run / "student"
+    made = made_texts(place, texts)
+    tokenizer = tuned_tokenizer(place)
 
     def work() -> Result:
-        classes = len(config.data.labels)
-        teacher = load_classifier(str(place.run / "teacher"), classes=classes)
+        teacher = tuned_teacher(place)
         model = new_student(config, table, teacher)
         if config.stage1.epochs:
             model.load_stage(place.run / "stage1")
-        rows = labeled_rows(train, tokenizer, place.config)
-        rows += unlabeled_rows(made, tokenizer, place.config)
-        held = labeled_rows(validation, tokenizer, place.config)
+        rows, held = task_rows(config, texts, made, tokenizer)
         student = model.student
         assert isinstance(student, SpikingBertForSequenceClassification)  # noqa: S101
         at_start = population_rates(model.encoder, held)
@@ -139,12 +120,14 @@ def task_stage(
 
 
 def _learn(
-    place: Place, stage: _Lesson, rows: Sequence[Row], held_out: Sequence[Row]
+    place: Place[SpikingBertRun],
+    stage: _Lesson,
+    rows: Sequence[Row],
+    held_out: Sequence[Row],
 ) -> tuple[SettledDistiller, list[dict[str, float]]]:
     """Train to the best evaluation; return the Trainer and the curve."""
-    parts: dict[str, Any] = trainer_parts(place, stage, rows, held_out)
     trainer = SettledDistiller(
-        **parts,
+        **trainer_parts(place, stage, rows, held_out),
         model=stage.student,
         teacher=stage.teacher,
         table=stage.table,

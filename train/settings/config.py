@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -88,17 +88,26 @@ class StudentConfigTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillConfig:
-    """How the student learns from the teacher's logits and the labels."""
+class LessonConfig:
+    """How long and how fast the student learns, and what each loss weighs."""
 
-    epochs: float = 8.0
-    learning_rate: float = 1e-3
+    epochs: float
+    learning_rate: float
     batch_size: int = 128
     weight_decay: float = 0.01
     warmup_ratio: float = 0.03
     logit_weight: float = 1.0
     label_weight: float = 0.1
     rate_weight: float = 0.0
+    """what a mean spike per neuron and step adds to the loss"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillConfig(LessonConfig):
+    """How the student learns from the teacher's logits and the labels."""
+
+    epochs: float = 8.0
+    learning_rate: float = 1e-3
     dropout: float = 0.1
     average: float = 0.0
     """decay of the averaged weights, which are evaluated and kept; 0: none"""
@@ -108,19 +117,12 @@ class DistillConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuantizeConfig:
+class QuantizeConfig(LessonConfig):
     """How the distilled student learns on in the chip's integers."""
 
     epochs: float = 0.0
     """0: not at all"""
     learning_rate: float = 2e-4
-    batch_size: int = 128
-    weight_decay: float = 0.01
-    warmup_ratio: float = 0.03
-    logit_weight: float = 1.0
-    label_weight: float = 0.1
-    rate_weight: float = 0.0
-    """what a mean spike per neuron and step adds to the loss"""
     rate_target: float = 0.0
     """only a rate above it costs; a student at or below it is kept before any other"""
     average: float = 0.0
@@ -184,11 +186,7 @@ def _parse(raw: Mapping[str, Any], path: Path) -> TrainConfig:
         "quantize": QuantizeConfig,
     }
     skipped = {"quantize": frozenset({"epochs"})}
-    if unknown := sorted(set(raw) - set(tables) - {"seed", "family"}):
-        raise ConfigError(
-            f"{path}: unknown key {', '.join(unknown)}; "
-            f"known: seed, {', '.join(tables)}{did_you_mean(unknown[0], tables)}"
-        )
+    check_keys(raw, tables, path, besides="seed")
     parsed: dict[str, Any] = {
         name: read_table(
             kind,
@@ -199,6 +197,17 @@ def _parse(raw: Mapping[str, Any], path: Path) -> TrainConfig:
         for name, kind in tables.items()
     }
     return TrainConfig(seed=read_seed(raw.get("seed", 0), path), **parsed)
+
+
+def check_keys(
+    raw: Mapping[str, Any], tables: Iterable[str], path: Path, *, besides: str
+) -> None:
+    """Raise `ConfigError` for a key that is no table; `besides` are known too."""
+    if unknown := sorted(set(raw) - {*tables, "seed", "family"}):
+        raise ConfigError(
+            f"{path}: unknown key {', '.join(unknown)}; "
+            f"known: {besides}, {', '.join(tables)}{did_you_mean(unknown[0], tables)}"
+        )
 
 
 def read_seed(value: object, path: Path) -> int:

@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from spikewright.train.settings.config import DataConfig
+from spikewright.train.settings.stage_tables import (
+    GeneralTable,
+    StagedRun,
+    StageTable,
+    StudentSizes,
+    TaskTable,
+)
 from spikewright.train.spikebert.config import SpikeBertConfig
-
-FAMILY = "spikebert"
-FRESH = "fresh"
-"""as [teacher] base: a BERT from random weights, for languages without one at hand"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageTable:
-    """How long and how fast a stage trains."""
-
-    epochs: float = 3.0
-    learning_rate: float = 5e-4
-    batch_size: int = 32
-    """rows a process reads at once"""
-    accumulate: int = 1
-    """such batches to one update"""
-    weight_decay: float = 0.005
-    warmup_ratio: float = 0.05
-    schedule: str = "cosine"
-    evaluations: int = 10
-    """on validation, evenly over the stage; each is also a checkpoint"""
-    patience: int = 0
-    """evaluations without a better one that end the stage; 0: never"""
-    precision: str = "float32"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TeacherTable(StageTable):
-    """The teacher, and how it is fine-tuned; with no epoch it is taken as it is.
-
-    `base` is a folder, a hub name, `package:NAME` for an encoder that the installed
-    package NAME carries in its folder `model`, or `fresh` for a new BERT of random
-    weights with a tokenizer of the training texts' own characters and words.
-    """
-
-    base: str
-    learning_rate: float = 5e-5
-    weight_decay: float = 0.01
-    schedule: str = "linear"
-    fresh_width: int = 256
-    fresh_layers: int = 4
-    fresh_heads: int = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,23 +46,13 @@ class DistillTable(CompiledTable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage1Table(DistillTable):
-    """General distillation on unlabeled text, from the teacher before fine-tuning."""
-
-    text: tuple[str, ...] = ()
-    """folders of the data directory, or hub:NAME, whose texts are read"""
-    held_out: int = 256
-    """texts that the stage is evaluated on"""
+class Stage1Table(GeneralTable, DistillTable):
+    """General distillation of a SpikeBERT."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage2Table(DistillTable):
-    """Distillation on the task, from the fine-tuned teacher."""
-
-    feature_weight: float = 0.1
-    embedding_weight: float = 0.1
-    logit_weight: float = 1.0
-    label_weight: float = 0.1
+class Stage2Table(TaskTable, DistillTable):
+    """Distillation of a SpikeBERT on the task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,33 +77,9 @@ class DenormTable(CompiledTable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AugmentTable:
-    """New texts for stage 2 (Tang et al. 2019); the originals are kept."""
-
-    rounds: int = 0
-    mask_probability: float = 0.1
-    replace_probability: float = 0.1
-    """of a word that was not masked"""
-    ngram_probability: float = 0.25
-    longest_ngram: int = 5
-    replacement: str = "neighbors"
-    """by any "vocabulary" of the texts; the "neighbors" of a word in the teacher's
-    embedding; or a word of its line in the file `groups`: synonyms, parts of speech"""
-    groups: str = ""
-    fill: str = ""
-    """a masked language model that fills the masks; without one they stay"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudentTable:
+class StudentTable(StudentSizes):
     """The student's sizes and options, those of `SpikeBertConfig`."""
 
-    width: int = 384
-    blocks: int = 6
-    heads: int = 8
-    hidden: int = 0
-    """0: four times the width"""
-    steps: int = 4
     beta: float = 0.5
     leak: str = "divided"
     threshold: float = 1.0
@@ -171,25 +102,20 @@ class StudentTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpikeBertRun:
+class SpikeBertRun(StagedRun):
     """One run, whole."""
 
-    data: DataConfig
-    teacher: TeacherTable
+    family: ClassVar[str] = "spikebert"
+
     student: StudentTable
-    augment: AugmentTable
     stage1: Stage1Table
     stage2: Stage2Table
     denorm: DenormTable = DenormTable()
-    seed: int = 0
-    settings: tuple[str, ...] = ()
-    """KEY=VALUE that were set instead of the file's"""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for the run card, without those of stage denorm."""
-        values = asdict(self)
-        del values["denorm"], values["settings"]
-        return {"family": FAMILY, **values}
+    @property
+    def later(self) -> Mapping[str, dict[str, Any]]:
+        """Return the table of stage denorm, which may come after stage 2."""
+        return {"denorm": asdict(self.denorm)}
 
 
 def student_config(run: SpikeBertRun, *, vocabulary: int) -> SpikeBertConfig:
@@ -198,15 +124,5 @@ def student_config(run: SpikeBertRun, *, vocabulary: int) -> SpikeBertConfig:
     Raises:
         ConfigError: an option or size that no SpikeBERT has.
     """
-    options = asdict(run.student)
-    del options["checkpointing"], options["start"]
-    return SpikeBertConfig(
-        vocab_size=vocabulary,
-        hidden_size=options.pop("width"),
-        num_hidden_layers=options.pop("blocks"),
-        num_attention_heads=options.pop("heads"),
-        intermediate_size=options.pop("hidden") or None,
-        max_position_embeddings=run.data.max_tokens,
-        id2label=dict(enumerate(run.data.labels)),
-        **options,
-    )
+    ours = {"checkpointing", "start"}
+    return SpikeBertConfig(**run.model_options(vocabulary=vocabulary, ours=ours))

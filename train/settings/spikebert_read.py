@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from spikewright.errors import ConfigError
-from spikewright.suggest import did_you_mean
-from spikewright.train.settings.config import (
-    DataConfig,
-    read_seed,
-    read_table,
-    read_toml,
-)
-from spikewright.train.settings.overrides import with_settings
+from spikewright.train.settings.config import DataConfig
 from spikewright.train.settings.spikebert import (
-    AugmentTable,
     DenormTable,
     SpikeBertRun,
     Stage1Table,
     Stage2Table,
     StudentTable,
-    TeacherTable,
     student_config,
 )
+from spikewright.train.settings.stage_read import (
+    check_data,
+    check_layers,
+    check_no_classifier,
+    check_task,
+    check_text,
+    read_tables,
+)
+from spikewright.train.settings.stage_tables import AugmentTable, TeacherTable
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "precision": ("float32", "bf16", "fp16"),
-    "schedule": ("cosine", "linear", "constant"),
+_TABLES: dict[str, type] = {
+    "data": DataConfig,
+    "teacher": TeacherTable,
+    "student": StudentTable,
+    "augment": AugmentTable,
+    "stage1": Stage1Table,
+    "stage2": Stage2Table,
+    "denorm": DenormTable,
+}
+_CHOICES = {
     "feature_mean": ("tokens", "published"),
     "embedding_scale": ("unit", "published"),
-    "replacement": ("vocabulary", "neighbors", "groups"),
     "start": ("random", "teacher"),
 }
-_MAY_BE_ZERO = frozenset({"epochs"})
-"""no epoch: the stage is left out"""
 
 
 def load_run(path: Path, settings: Sequence[str] = ()) -> SpikeBertRun:
@@ -49,67 +52,25 @@ def load_run(path: Path, settings: Sequence[str] = ()) -> SpikeBertRun:
         ConfigError: the file is missing, is not TOML, has an unknown or missing key, or
             a value of another type or out of its range; so of settings.
     """
-    raw = with_settings(read_toml(path), settings)
-    tables: dict[str, type[Any]] = {
-        "data": DataConfig,
-        "teacher": TeacherTable,
-        "student": StudentTable,
-        "augment": AugmentTable,
-        "stage1": Stage1Table,
-        "stage2": Stage2Table,
-        "denorm": DenormTable,
-    }
-    if unknown := sorted(set(raw) - set(tables) - {"seed", "family"}):
-        known = ", ".join(tables)
-        raise ConfigError(
-            f"{path}: unknown key {', '.join(unknown)}; known: family, seed, {known}"
-            f"{did_you_mean(unknown[0], tables)}"
-        )
-    parsed = {name: _table(kind, raw, name, path) for name, kind in tables.items()}
-    seed = read_seed(raw.get("seed", 0), path)
-    run = SpikeBertRun(seed=seed, settings=tuple(settings), **parsed)
+    run = SpikeBertRun(**read_tables(path, settings, _TABLES, _CHOICES))
     student_config(run, vocabulary=1)  # refuses its options now, not after the teacher
     _check(run, path)
     return run
 
 
-def _table(kind: type[Any], raw: Mapping[str, Any], name: str, path: Path) -> Any:
-    where = f"{path} [{name}]"
-    table = read_table(kind, raw.get(name, {}), where, may_be_zero=_MAY_BE_ZERO)
-    for key, allowed in _CHOICES.items():
-        if (value := getattr(table, key, allowed[0])) not in allowed:
-            raise ConfigError(
-                f"{where} {key}: must be one of {', '.join(allowed)}; got {value!r}"
-            )
-    return table
-
-
 def _check(run: SpikeBertRun, path: Path) -> None:
-    if run.data.unlabeled:
-        raise ConfigError(
-            f"{path} [data] unlabeled: only runs of family chip read it; name such "
-            "texts in [stage1] text"
-        )
+    check_data(run.data, path)
     for name, stage in (("stage1", run.stage1), ("stage2", run.stage2)):
         where = f"{path} [{name}]"
-        if stage.layers and len(stage.layers) != run.student.blocks:
-            raise ConfigError(
-                f"{where} layers: names {len(stage.layers)} layers of the teacher; the "
-                f"student has {run.student.blocks} blocks: give one for each"
-            )
+        check_layers(stage.layers, run.student.blocks, where)
         if stage.feature_mean == "published" and run.student.pad_mask:
             raise ConfigError(
                 f'{where} feature_mean: "published" compares padding, which a student '
                 "with a pad mask does not compute; set [student] pad_mask = false"
             )
-    _check_stage1(run.stage1, f"{path} [stage1]")
-    if not run.stage2.epochs:
-        raise ConfigError(f"{path} [stage2] epochs: must be above 0, got 0")
-    if not run.stage2.logit_weight and not run.stage2.label_weight:
-        raise ConfigError(
-            f"{path} [stage2]: logit_weight and label_weight are both 0, so no loss "
-            "reaches the classifier; set one of them"
-        )
+    if run.stage1.epochs:
+        _check_stage1(run.stage1, f"{path} [stage1]")
+    check_task(run.stage2, f"{path} [stage2]")
     if not run.denorm.epochs or not run.denorm.calibration:
         raise ConfigError(
             f"{path} [denorm] epochs and calibration: must be above 0; the stage runs "
@@ -118,14 +79,7 @@ def _check(run: SpikeBertRun, path: Path) -> None:
 
 
 def _check_stage1(stage: Stage1Table, where: str) -> None:
-    if not stage.epochs:
-        return
-    if not stage.text:
-        raise ConfigError(f"{where}: lacks text; name folders, or set epochs = 0")
+    check_text(stage, where)
     if not stage.feature_weight:
         raise ConfigError(f"{where} feature_weight: must be above 0, got 0")
-    if stage.logit_weight or stage.label_weight:
-        raise ConfigError(
-            f"{where}: its teacher has no classifier; logit_weight and label_weight "
-            "belong to [stage2]"
-        )
+    check_no_classifier(stage, where)

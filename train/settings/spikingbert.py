@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
-from spikewright.train.settings.config import DataConfig
-from spikewright.train.settings.spikebert import (
-    AugmentTable,
-    SpikeBertRun,
-    Stage1Table,
-    Stage2Table,
+from spikewright.train.settings.stage_tables import (
+    GeneralTable,
+    StagedRun,
     StageTable,
-    StudentTable,
-    TeacherTable,
+    StudentSizes,
+    TaskTable,
 )
 from spikewright.train.spikingbert.config import SpikingBertConfig
-
-FAMILY = "spikingbert"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,34 +32,21 @@ class SettledTable(StageTable):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SettledStage1Table(SettledTable):
-    """General distillation on unlabeled text, from the teacher before fine-tuning."""
-
-    text: tuple[str, ...] = ()
-    """folders of the data directory, or hub:NAME, whose texts are read"""
-    held_out: int = 256
-    """texts that the stage is evaluated on"""
+class SettledStage1Table(GeneralTable, SettledTable):
+    """General distillation of a SpikingBERT."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SettledStage2Table(SettledTable):
-    """Distillation on the task, from the fine-tuned teacher."""
-
-    feature_weight: float = 0.1
-    embedding_weight: float = 0.1
-    logit_weight: float = 1.0
-    label_weight: float = 0.1
+class SettledStage2Table(TaskTable, SettledTable):
+    """Distillation of a SpikingBERT on the task."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SettledStudentTable:
+class SettledStudentTable(StudentSizes):
     """The student's sizes and options, those of `SpikingBertConfig`."""
 
-    width: int = 384
     blocks: int = 4
     heads: int = 12
-    hidden: int = 0
-    """0: four times the width"""
     steps: int = 16
     decay: float = 1.0
     threshold: float = 1.0
@@ -88,38 +70,14 @@ class SettledStudentTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpikingBertRun:
+class SpikingBertRun(StagedRun):
     """One run, whole."""
 
-    data: DataConfig
-    teacher: TeacherTable
+    family: ClassVar[str] = "spikingbert"
+
     student: SettledStudentTable
-    augment: AugmentTable
     stage1: SettledStage1Table
     stage2: SettledStage2Table
-    seed: int = 0
-    settings: tuple[str, ...] = ()
-    """KEY=VALUE that were set instead of the file's"""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for the run card."""
-        values = asdict(self)
-        del values["settings"]
-        return {"family": FAMILY, **values}
-
-    @property
-    def shared(self) -> SpikeBertRun:
-        """Return what a run of family spikebert has too: data, teacher, new texts."""
-        return SpikeBertRun(
-            data=self.data,
-            teacher=self.teacher,
-            student=StudentTable(),
-            augment=self.augment,
-            stage1=Stage1Table(epochs=self.stage1.epochs, text=self.stage1.text),
-            stage2=Stage2Table(),
-            seed=self.seed,
-            settings=self.settings,
-        )
 
 
 def settled_config(run: SpikingBertRun, *, vocabulary: int) -> SpikingBertConfig:
@@ -128,15 +86,5 @@ def settled_config(run: SpikingBertRun, *, vocabulary: int) -> SpikingBertConfig
     Raises:
         ConfigError: an option or size that no SpikingBERT has.
     """
-    options = asdict(run.student)
-    del options["words"]
-    return SpikingBertConfig(
-        vocab_size=vocabulary,
-        hidden_size=options.pop("width"),
-        num_hidden_layers=options.pop("blocks"),
-        num_attention_heads=options.pop("heads"),
-        intermediate_size=options.pop("hidden") or None,
-        max_position_embeddings=run.data.max_tokens,
-        id2label=dict(enumerate(run.data.labels)),
-        **options,
-    )
+    options = run.model_options(vocabulary=vocabulary, ours={"words"})
+    return SpikingBertConfig(**options)

@@ -1,1 +1,1 @@
-"""The run of a SpikeBERT, stage by stage."""
+"""Runs stage by stage: what all of them share, and that of a SpikeBERT."""

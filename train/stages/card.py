@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from spikewright.train.folders.claim import claim, make_folder, versions
-from spikewright.train.settings.spikebert import SpikeBertRun
+from spikewright.train.settings.stage_tables import StagedRun
 from spikewright.train.texts.sources import hash_texts
 from spikewright.whole_files import whole_file
 
@@ -19,7 +19,7 @@ CARD, SLICES = "card.json", "slices.jsonl"
 
 
 def begin_card(
-    config: SpikeBertRun, data: Path | None, *, processes: int
+    config: StagedRun, data: Path | None, *, processes: int
 ) -> dict[str, Any]:
     """Return the part of a card that is known before the run.
 

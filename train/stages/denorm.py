@@ -8,25 +8,20 @@ from dataclasses import asdict
 import torch
 
 from spikewright.train.folders.writing import Writing
-from spikewright.train.settings.spikebert import DenormTable
+from spikewright.train.settings.spikebert import DenormTable, SpikeBertRun
 from spikewright.train.spikebert.denorm import Batch, foldable_twin
 from spikewright.train.spikebert.load import load_spikebert
 from spikewright.train.spikebert.model import SpikeBertForSequenceClassification
 from spikewright.train.spikebert.rates import mean_rate
+from spikewright.train.stages.made import made_texts
+from spikewright.train.stages.material import Texts, task_rows, tuned_tokenizer
 from spikewright.train.stages.model import StudentWithHeads
 from spikewright.train.stages.place import Place, Result, by_one, once, save
 from spikewright.train.stages.training import Distillation, distill, rates_of
-from spikewright.train.teachers.teacher import load_tokenizer
-from spikewright.train.texts.data import LabeledText, Row, pad_batch
-from spikewright.train.texts.sources import labeled_rows, unlabeled_rows
+from spikewright.train.texts.data import Row, pad_batch
 
 
-def denorm_stage(
-    place: Place,
-    train: Sequence[LabeledText],
-    made: Sequence[str],
-    validation: Sequence[LabeledText],
-) -> Result:
+def denorm_stage(place: Place[SpikeBertRun], texts: Texts) -> Result:
     """Distill the student of stage 2 into `denorm`, a student of `norm = "channel"`.
 
     Raises:
@@ -35,13 +30,12 @@ def denorm_stage(
         SliceEndedError: the time is over; the next call goes on.
     """
     config, folder = place.config, place.run / "denorm"
-    tokenizer = load_tokenizer(str(place.run / "teacher"))
+    made = made_texts(place, texts)
+    tokenizer = tuned_tokenizer(place)
 
     def work() -> Result:
         teacher = load_spikebert(place.run / "student")
-        rows = labeled_rows(train, tokenizer, config)
-        rows += unlabeled_rows(made, tokenizer, config)
-        held = labeled_rows(validation, tokenizer, config)
+        rows, held = task_rows(config, texts, made, tokenizer)
         at_start = once(folder / "start", lambda: _start(place, teacher, rows, held))
         student = load_spikebert(folder / "start")
         if config.student.checkpointing:
@@ -75,7 +69,7 @@ def _told(at_start: Result) -> str:
 
 
 def _start(
-    place: Place,
+    place: Place[SpikeBertRun],
     teacher: SpikeBertForSequenceClassification,
     rows: Sequence[Row],
     held: Sequence[Row],

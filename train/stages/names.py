@@ -1,13 +1,14 @@
-"""The stages of a SpikeBERT run by name: which there are, which need which."""
+"""The stages of a run by name: which there are, which need which."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from spikewright.errors import ConfigError, InputError
 from spikewright.train.folders.checkpoint import read_json
-from spikewright.train.settings.spikebert import SpikeBertRun
+from spikewright.train.settings.stage_tables import StagedRun
 
 DENORM = "denorm"
 """done only where it is asked for"""
@@ -24,28 +25,31 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def chosen_stages(config: SpikeBertRun, run: Path, name: str | None) -> tuple[str, ...]:
+def chosen_stages(
+    config: StagedRun, run: Path, name: str | None, *, family: Collection[str]
+) -> tuple[str, ...]:
     """Return the stages to do, in order: the named one, or all but denorm.
 
+    Args:
+        config: the run's configuration.
+        run: its folder.
+        name: of the only stage to do.
+        family: the names of all that its family has, in order.
+
     Raises:
-        ConfigError: the named one is left out by the configuration, or is denorm and
-            the norms fold already.
+        ConfigError: the named one is left out by the configuration.
         InputError: there is no such stage, or it needs one that is not done.
     """
-    every = [each for each in FOLDERS if each != "stage1" or config.stage1.epochs]
+    every = [each for each in family if each != "stage1" or config.stage1.epochs]
     if name is None:
         return tuple(each for each in every if each != DENORM)
-    if name not in FOLDERS:
+    if name not in family:
         raise InputError(
-            f"--stage {name}: no stage of family spikebert; it has {', '.join(FOLDERS)}"
+            f"--stage {name}: no stage of family {config.family}; it has "
+            f"{', '.join(family)}"
         )
     if name not in every:
         raise ConfigError(f"--stage {name}: [{name}] epochs is 0, which leaves it out")
-    if name == DENORM and config.student.norm != "layer":
-        raise ConfigError(
-            f'--stage {name}: the norm is "{config.student.norm}", which folds '
-            'already; the stage is for [student] norm = "layer"'
-        )
     done = finished_stages(run)
     for needed in _NEEDS.get(name, ()):
         if needed in every and FOLDERS[needed] not in done:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from accelerate import PartialState
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -16,17 +16,18 @@ from spikewright.train.folders.claim import sweep_torn
 from spikewright.train.folders.writing import Writing
 from spikewright.train.hub.tokenizer import save_tokenizer
 from spikewright.train.meter import Say
-from spikewright.train.settings.spikebert import SpikeBertRun
+from spikewright.train.settings.stage_tables import StagedRun
 from spikewright.whole_files import write_json
 
 Result = dict[str, Any]
+Config_co = TypeVar("Config_co", bound=StagedRun, covariant=True)
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(Generic[Config_co]):
     """Where and how a run is at work."""
 
-    config: SpikeBertRun
+    config: Config_co
     run: Path
     end_s: float | None
     """`time.monotonic()` at which this slice ends"""
@@ -59,6 +60,15 @@ def once(folder: Path, work: Callable[[], Result]) -> Result:
 
         by_one(keep)
     return read_json(path)
+
+
+def save_encoder(
+    encoder: PreTrainedModel, save_heads: Callable[[Path], None], folder: Path
+) -> None:
+    """Write an encoder, and beside it what `save_heads` writes, to a folder."""
+    with Writing(folder):
+        encoder.save_pretrained(folder)
+        save_heads(folder)
 
 
 def save(

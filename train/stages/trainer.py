@@ -1,4 +1,4 @@
-"""transformers' Trainer for our stages: distillation, slices of time, one order."""
+"""transformers' Trainer for our stages: slices of time, one order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import torch
 from torch.utils.data import Sampler
 from transformers import (
     EarlyStoppingCallback,
-    PreTrainedModel,
     PrinterCallback,
     TrainerCallback,
     TrainingArguments,
@@ -20,19 +19,7 @@ from transformers import (
 
 from spikewright.errors import ConfigError
 from spikewright.train.meter import Say
-from spikewright.train.settings.spikebert import DistillTable, StageTable
-from spikewright.train.stages.losses import (
-    feature_loss,
-    label_loss,
-    layer_map,
-    logit_loss,
-)
-from spikewright.train.stages.model import (
-    StageOutput,
-    compared,
-    unit_table,
-    word_table,
-)
+from spikewright.train.settings.stage_tables import StageTable
 from spikewright.train.texts.data import Row
 from spikewright.train.training.average import AveragingTrainer
 from spikewright.train.training.order import LikeLengths
@@ -94,102 +81,6 @@ class _EpochOfOrder(TrainerCallback):
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell it."""
         self.order.epoch = int(state.epoch or 0)
-
-
-class Distiller(StageTrainer):
-    """Both stages: weighted losses between student and teacher.
-
-    `model` is a `StudentWithHeads`; the teacher stays outside of it, frozen.
-    """
-
-    def __init__(
-        self,
-        *,
-        teacher: PreTrainedModel,
-        table: DistillTable,
-        blocks: int,
-        **given: Any,
-    ) -> None:
-        super().__init__(**given)
-        self.table = table
-        self.teacher = teacher.to(self.args.device).eval()  # type: ignore[arg-type]
-        self.teacher.requires_grad_(False)
-        words = word_table(self.teacher)
-        self.words = unit_table(words) if table.embedding_scale == "unit" else words
-        layers = teacher.config.num_hidden_layers
-        self.targets = list(layer_map(table, blocks=blocks, layers=layers).values())
-        self.parts: dict[str, torch.Tensor] = {}
-        self.parts_seen = 0
-
-    def compute_loss(  # type: ignore[override]
-        self,
-        model: torch.nn.Module,
-        inputs: dict[str, torch.Tensor],
-        return_outputs: bool = False,
-        **ignored: Any,
-    ) -> Any:
-        """Return the weighted sum of the losses, and the logits if asked for."""
-        del ignored
-        ids, mask = inputs["input_ids"], inputs["attention_mask"]
-        known = self._ask_teacher(ids, mask)
-        output = model(ids, mask)
-        parts = self._parts(output, known, mask, inputs["labels"])
-        weights = self.table
-        loss = torch.stack(
-            [getattr(weights, f"{key}_weight") * part for key, part in parts.items()]
-        ).sum()
-        if model.training:
-            self._note(parts)
-        return (loss, {"logits": output.logits}) if return_outputs else loss
-
-    def _ask_teacher(self, ids: torch.Tensor, mask: torch.Tensor) -> Any:
-        if not self.table.feature_weight and not self.table.logit_weight:
-            return None  # labels and word tables need no forward pass
-        with torch.no_grad(), self.accelerator.autocast():
-            return self.teacher(ids, attention_mask=mask, output_hidden_states=True)
-
-    def _parts(
-        self, output: StageOutput, known: Any, mask: torch.Tensor, labels: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """Return each loss that has a weight."""
-        table, parts = self.table, dict[str, torch.Tensor]()
-        if table.feature_weight and output.features is not None:
-            kind = table.feature_mean
-            real = compared(mask, with_padding=kind == "published")
-            wanted = [known.hidden_states[layer][real] for layer in self.targets]
-            parts["feature"] = feature_loss(
-                output.features, wanted, samples=len(mask), kind=kind, share=self._share
-            )
-        if table.embedding_weight and output.table is not None:
-            parts["embedding"] = torch.nn.functional.mse_loss(output.table, self.words)
-        if table.logit_weight and output.logits is not None:
-            parts["logit"] = logit_loss(
-                output.logits, known.logits, table.temperature, self._share
-            )
-        if table.label_weight and output.logits is not None:
-            parts["label"] = label_loss(output.logits, labels, self._share)
-        return parts
-
-    def _share(self, count: torch.Tensor) -> torch.Tensor:
-        if self.accelerator.num_processes == 1:
-            return count
-        # Cloned: reduce works in place.
-        total: torch.Tensor = self.accelerator.reduce(count.clone(), reduction="sum")
-        return total.div(self.accelerator.num_processes)
-
-    def _note(self, parts: dict[str, torch.Tensor]) -> None:
-        for key, part in parts.items():
-            self.parts[key] = self.parts.get(key, 0.0) + part.detach()
-        self.parts_seen += 1
-
-    def log(self, logs: dict[str, float], *given: Any, **named: Any) -> None:
-        """Log the mean of each loss beside that of their sum."""
-        if "loss" in logs and self.parts_seen:
-            for key, total in self.parts.items():
-                mean = self.accelerator.gather(total / self.parts_seen).mean()
-                logs[f"{key}_loss"] = mean.item()
-            self.parts, self.parts_seen = {}, 0
-        super().log(logs, *given, **named)
 
 
 def stage_arguments(

@@ -10,11 +10,17 @@ from typing import Any
 from transformers import PreTrainedModel, Trainer
 
 from spikewright.train.neurons.compiled import compile_as_told
-from spikewright.train.settings.spikebert import CompiledTable, DistillTable, StageTable
+from spikewright.train.settings.spikebert import (
+    CompiledTable,
+    DistillTable,
+    SpikeBertRun,
+)
+from spikewright.train.settings.stage_tables import StagedRun, StageTable
 from spikewright.train.spikebert.rates import spike_rates
+from spikewright.train.stages.distiller import Distiller
 from spikewright.train.stages.model import StudentWithHeads
 from spikewright.train.stages.place import Place
-from spikewright.train.stages.trainer import Distiller, stage_arguments, train_stage
+from spikewright.train.stages.trainer import stage_arguments, train_stage
 from spikewright.train.texts.data import Row, pad_batch
 from spikewright.train.training.trainer import accuracy
 
@@ -47,7 +53,10 @@ class Distillation(Stage):
 
 
 def distill(
-    place: Place, stage: Distillation, rows: Sequence[Row], held_out: Sequence[Row]
+    place: Place[SpikeBertRun],
+    stage: Distillation,
+    rows: Sequence[Row],
+    held_out: Sequence[Row],
 ) -> tuple[Trainer, list[dict[str, float]]]:
     """Train to the best evaluation; return the Trainer and the curve.
 
@@ -71,7 +80,7 @@ def distill(
 
 
 def trainer_parts(
-    place: Place, stage: Stage, rows: Sequence[Row], held_out: Sequence[Row]
+    place: Place[StagedRun], stage: Stage, rows: Sequence[Row], held_out: Sequence[Row]
 ) -> dict[str, Any]:
     """Return what the Trainer of a stage is made with, besides its model."""
     return {

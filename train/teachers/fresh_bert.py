@@ -15,7 +15,7 @@ import torch
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from spikewright.train.folders.writing import Writing
-from spikewright.train.settings.spikebert import TeacherTable
+from spikewright.train.settings.stage_tables import TeacherTable
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MOST_WORDS = 8000

@@ -16,7 +16,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from spikewright.errors import InputError
-from spikewright.train.settings.spikebert import AugmentTable
+from spikewright.train.settings.stage_tables import AugmentTable
 
 Replace = Callable[[str, np.random.Generator], str]
 NEIGHBORS = 8

@@ -15,7 +15,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from spikewright.errors import BackendMissingError, InputError
-from spikewright.train.settings.spikebert import SpikeBertRun
+from spikewright.train.settings.stage_tables import StagedRun
 from spikewright.train.texts.data import (
     NO_LABEL,
     LabeledText,
@@ -137,7 +137,7 @@ def _column(
 def labeled_rows(
     texts: Sequence[LabeledText],
     tokenizer: PreTrainedTokenizerBase,
-    config: SpikeBertRun,
+    config: StagedRun,
 ) -> list[Row]:
     """Tokenize labeled texts, with the teacher's special tokens."""
     rows = unlabeled_rows([each.text for each in texts], tokenizer, config)
@@ -147,7 +147,7 @@ def labeled_rows(
 
 
 def unlabeled_rows(
-    texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, config: SpikeBertRun
+    texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, config: StagedRun
 ) -> list[Row]:
     """Tokenize texts, their label unknown."""
     if not texts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,19 @@ from spikewright.graph import Stage
 from spikewright.nodes import Input
 from spikewright.simulate.integer import run_integer
 from spikewright.simulate.reference import run_reference
+from spikewright.trace import SpikeTrace
 from spikewright.train.graphs.spikebert import spikebert_graph, spikebert_inputs
-from spikewright.train.neurons.norm import FoldableNorm
 from spikewright.train.spikebert.config import SpikeBertConfig
 from spikewright.train.spikebert.denorm import foldable_twin
 from spikewright.train.spikebert.model import SpikeBertForSequenceClassification
 from spikewright.train.spikebert.neuron import SpikingNeuron
 
 DT_S, WIDTH, SLOTS = 1e-3, 24, 12
-LENGTHS = np.array([3, 9, 6, 1])
-Spikes = dict[str, npt.NDArray[np.uint8]]
+Texts = tuple[torch.Tensor, torch.Tensor]
+Lengths = npt.NDArray[np.int64]
+TorchRun = tuple[npt.NDArray[np.float64], dict[str, npt.NDArray[np.uint8]]]
+MakeModel = Callable[..., SpikeBertForSequenceClassification]
+Assert = Callable[[SpikeTrace, TorchRun], None]
 PARTS = {
     **{"attention.query": "q", "attention.key": "k", "attention.value": "v"},
     **{"attention.output": "mixed", "expand": "expand", "contract": "out"},
@@ -37,7 +41,6 @@ PARTS = {
 
 
 def _model(**options: Any) -> SpikeBertForSequenceClassification:
-    """Return a random student in float64 whose norms have seen something."""
     torch.manual_seed(0)
     small = {
         "vocab_size": 60,
@@ -57,23 +60,22 @@ def _model(**options: Any) -> SpikeBertForSequenceClassification:
                 parameter.uniform_(0.5, 2.0)
             if name.endswith("bias"):  # some that alone would fire a neuron
                 parameter.uniform_(-0.5, 1.5)
-    for norm in model.modules():
-        if isinstance(norm, FoldableNorm):
-            norm.momentum = 1.0
-    model.train()(torch.randint(0, 60, (16, 12)))
-    return model.double().eval()
+    return model
 
 
-def _texts() -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(3)
-    ids = torch.randint(5, 60, (4, 9), generator=generator)
-    mask = torch.arange(9) < torch.tensor(LENGTHS)[:, None]
-    return ids * mask, mask.long()
+@pytest.fixture
+def make_model(
+    seasoned: Callable[
+        [SpikeBertForSequenceClassification], SpikeBertForSequenceClassification
+    ],
+) -> MakeModel:
+    """Makes random students in float64 whose norms have seen something."""
+    return lambda **options: seasoned(_model(**options))
 
 
 def _torch_run(
-    model: SpikeBertForSequenceClassification,
-) -> tuple[npt.NDArray[np.float64], Spikes]:
+    model: SpikeBertForSequenceClassification, texts: Texts, lengths: Lengths
+) -> TorchRun:
     """Return logits and spikes (samples, steps, channels, slots), by graph name."""
     seen: dict[str, torch.Tensor] = {}
     hooks = [
@@ -84,25 +86,33 @@ def _torch_run(
         if isinstance(module, SpikingNeuron)
     ]
     with torch.no_grad():
-        logits = model(*_texts()).logits.numpy()
+        logits = model(*texts).logits.numpy()
     for hook in hooks:
         hook.remove()
-    spikes: Spikes = {}
+    spikes: dict[str, npt.NDArray[np.uint8]] = {}
     for index in range(model.config.num_hidden_layers):
         for part, name in PARTS.items():
             found = seen[f"spikebert.blocks.{index}.{part}"].numpy()
-            spikes[f"block{index}_{name}"] = _placed(found)
+            spikes[f"block{index}_{name}"] = _placed(found, lengths)
         gate = seen[f"spikebert.blocks.{index}.attention"].numpy()
         spikes[f"block{index}_gate"] = gate.transpose(1, 0, 3, 2).astype(np.uint8)
     return logits, spikes
 
 
-def _placed(row: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+def _placed(row: npt.NDArray[np.float64], lengths: Lengths) -> npt.NDArray[np.uint8]:
     """Put (steps, tokens, channels) into slots, silent where there is no token."""
     placed = np.zeros((4, len(row), row.shape[2], SLOTS), np.uint8)
-    for i, part in enumerate(np.split(row, np.cumsum(LENGTHS)[:-1], axis=1)):
-        placed[i, :, :, : LENGTHS[i]] = part.transpose(0, 2, 1)
+    for i, part in enumerate(np.split(row, np.cumsum(lengths)[:-1], axis=1)):
+        placed[i, :, :, : lengths[i]] = part.transpose(0, 2, 1)
     return placed
+
+
+def _traced(
+    model: SpikeBertForSequenceClassification, texts: Texts, *, slots: int = SLOTS
+) -> SpikeTrace:
+    graph = spikebert_graph(model, tokens=slots, dt_s=DT_S)
+    discrete = lower(graph, dt_s=DT_S, to=Stage.DISCRETE).graph
+    return run_reference(discrete, spikebert_inputs(model, *texts, tokens=slots))
 
 
 MODELS: list[dict[str, Any]] = [
@@ -115,68 +125,68 @@ MODELS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("options", MODELS, ids=str)
-def test_every_population_fires_as_in_torch(options: dict[str, Any]) -> None:
-    model = _model(**options)
-    logits, wanted = _torch_run(model)
-    graph = spikebert_graph(model, tokens=SLOTS, dt_s=DT_S)
-    discrete = lower(graph, dt_s=DT_S, to=Stage.DISCRETE).graph
-    trace = run_reference(discrete, spikebert_inputs(model, *_texts(), tokens=SLOTS))
-    for name, spikes in wanted.items():
-        assert int((trace.spikes[name] != spikes).sum()) == 0, name
-        assert spikes.any(), name
-    # Sums of float64 in another order, of numbers near 1.
-    found = logits_of(trace.output, LENGTHS)
-    np.testing.assert_allclose(found, logits, atol=1e-12, rtol=0)
+def test_every_population_fires_as_in_torch(
+    make_model: MakeModel,
+    texts: Texts,
+    lengths: Lengths,
+    assert_as_in_torch: Assert,
+    options: dict[str, Any],
+) -> None:
+    model = make_model(**options)
+    assert_as_in_torch(_traced(model, texts), _torch_run(model, texts, lengths))
 
 
-def test_biases_that_fire_alone_are_silent_in_padding() -> None:
-    model = _model()
-    texts = _texts()
+def test_biases_that_fire_alone_are_silent_in_padding(
+    make_model: MakeModel, texts: Texts, lengths: Lengths
+) -> None:
+    model = make_model()
     outputs = []
     for slots in (9, 16):
-        graph = spikebert_graph(model, tokens=slots, dt_s=DT_S)
-        discrete = lower(graph, dt_s=DT_S, to=Stage.DISCRETE).graph
-        trace = run_reference(discrete, spikebert_inputs(model, *texts, tokens=slots))
-        outputs.append(logits_of(trace.output, LENGTHS))
+        trace = _traced(model, texts, slots=slots)
+        outputs.append(logits_of(trace.output, lengths))
         for name, spikes in trace.spikes.items():
             if not name.endswith("gate"):
-                for i, length in enumerate(LENGTHS):
+                for i, length in enumerate(lengths):
                     assert not spikes[i, :, :, length:].any(), name
     np.testing.assert_allclose(*outputs, atol=1e-12, rtol=0)
 
 
-def test_what_denorm_makes_of_a_layer_norm_student_exports() -> None:
-    old = _model(norm="layer")
-    ids, mask = _texts()
+def test_what_denorm_makes_of_a_layer_norm_student_exports(
+    make_model: MakeModel, texts: Texts, lengths: Lengths
+) -> None:
+    old = make_model(norm="layer")
+    ids, mask = texts
     model = foldable_twin(old, [{"input_ids": ids, "attention_mask": mask}])
-    logits, wanted = _torch_run(model.double())
-    graph = spikebert_graph(model, tokens=SLOTS, dt_s=DT_S)
-    discrete = lower(graph, dt_s=DT_S, to=Stage.DISCRETE).graph
-    trace = run_reference(discrete, spikebert_inputs(model, ids, mask, tokens=SLOTS))
+    logits, wanted = _torch_run(model.double(), texts, lengths)
+    trace = _traced(model, texts)
     for name, spikes in wanted.items():
         assert int((trace.spikes[name] != spikes).sum()) == 0, name
-    found = logits_of(trace.output, LENGTHS)
+    found = logits_of(trace.output, lengths)
     np.testing.assert_allclose(found, logits, atol=1e-12, rtol=0)
 
 
-def test_it_lowers_to_integers_that_answer_alike() -> None:
-    model = _model()
-    logits, _ = _torch_run(model)
+def test_it_lowers_to_integers_that_answer_alike(
+    make_model: MakeModel, texts: Texts, lengths: Lengths
+) -> None:
+    model = make_model()
+    logits, _ = _torch_run(model, texts, lengths)
     graph = lower(spikebert_graph(model, tokens=SLOTS, dt_s=DT_S), dt_s=DT_S).graph
     assert graph.stage is Stage.QUANTIZED
-    trace = run_integer(graph, spikebert_inputs(model, *_texts(), tokens=SLOTS))
+    trace = run_integer(graph, spikebert_inputs(model, *texts, tokens=SLOTS))
     # Eight-bit weights: near, not equal; a logit of wrong sign or order would be far.
-    found = logits_of(trace.output, LENGTHS)
+    found = logits_of(trace.output, lengths)
     np.testing.assert_allclose(found, logits, atol=0.15, rtol=0)
 
 
-def test_the_input_is_the_words_bits_and_where_there_is_a_token() -> None:
-    model = _model()
-    ids, mask = _texts()
+def test_the_input_is_the_words_bits_and_where_there_is_a_token(
+    make_model: MakeModel, texts: Texts, lengths: Lengths
+) -> None:
+    model = make_model()
+    ids, mask = texts
     inputs = spikebert_inputs(model, ids, mask, tokens=SLOTS)
     assert inputs.shape == (4, 3, WIDTH + 1, SLOTS)
     np.testing.assert_array_equal(
-        inputs[:, 0, WIDTH], (np.arange(SLOTS) < LENGTHS[:, None]).astype(np.uint8)
+        inputs[:, 0, WIDTH], (np.arange(SLOTS) < lengths[:, None]).astype(np.uint8)
     )
     words = model.spikebert.words.weight
     assert model.spikebert.places is not None
@@ -203,22 +213,24 @@ def test_the_input_is_the_words_bits_and_where_there_is_a_token() -> None:
     ],
 )
 def test_a_refusal_names_the_option_that_cures(
-    options: dict[str, Any], message: str
+    make_model: MakeModel, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(GraphError, match=message):
-        spikebert_graph(_model(**options), tokens=SLOTS, dt_s=DT_S)
+        spikebert_graph(make_model(**options), tokens=SLOTS, dt_s=DT_S)
 
 
 @pytest.mark.parametrize("tokens", [0, 17])
-def test_refuses_more_tokens_than_places(tokens: int) -> None:
+def test_refuses_more_tokens_than_places(make_model: MakeModel, tokens: int) -> None:
     with pytest.raises(InputError, match="places for 1 to 16"):
-        spikebert_graph(_model(), tokens=tokens, dt_s=DT_S)
+        spikebert_graph(make_model(), tokens=tokens, dt_s=DT_S)
 
 
-def test_refuses_a_sentence_longer_than_the_graph_and_no_time() -> None:
-    model = _model()
+def test_refuses_a_sentence_longer_than_the_graph_and_no_time(
+    make_model: MakeModel, texts: Texts
+) -> None:
+    model = make_model()
     with pytest.raises(InputError, match=r"9 tokens; the graph has 8 slots"):
-        spikebert_inputs(model, *_texts(), tokens=8)
+        spikebert_inputs(model, *texts, tokens=8)
     with pytest.raises(GraphError, match="longer than 0 s"):
         spikebert_graph(model, tokens=8, dt_s=0.0)
 
@@ -227,8 +239,8 @@ def test_refuses_a_sentence_longer_than_the_graph_and_no_time() -> None:
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
-    _model().float().save_pretrained(tmp_path / "denorm")
+def checkpoint(make_model: MakeModel, tmp_path: Path) -> Path:
+    make_model().float().save_pretrained(tmp_path / "denorm")
     return tmp_path / "denorm"
 
 
@@ -246,13 +258,16 @@ def test_export_writes_a_nir_file(
 
 
 def test_export_refuses_a_folder_and_a_layer_norm_with_the_cure(
-    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make_model: MakeModel,
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["export", str(checkpoint), "-o", str(tmp_path / "folder")]) == 1
     said = capsys.readouterr().err
     assert "export" in said
     assert "folder.nir, and encode sentences by" in said
-    _model(norm="layer").float().save_pretrained(tmp_path / "student")
+    make_model(norm="layer").float().save_pretrained(tmp_path / "student")
     given = ["export", str(tmp_path / "student"), "-o", str(tmp_path / "x.nir")]
     assert main(given) == 1
     assert "`spikewright train … --stage denorm`" in capsys.readouterr().err

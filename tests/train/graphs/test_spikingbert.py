@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,21 @@ from spikewright.graph import Stage
 from spikewright.nodes import QuantizedNeurons
 from spikewright.simulate.integer import run_integer
 from spikewright.simulate.reference import run_reference
+from spikewright.trace import SpikeTrace
 from spikewright.train.graphs.spikingbert import spikingbert_graph, spikingbert_inputs
-from spikewright.train.neurons.norm import FoldableNorm
 from spikewright.train.spikingbert.config import SpikingBertConfig
 from spikewright.train.spikingbert.model import SpikingBertForSequenceClassification
 from spikewright.train.spikingbert.settle import settle
 
 DT_S, SLOTS, STEPS = 2.0**-10, 12, 8
-LENGTHS = np.array([3, 9, 6, 1])
-Spikes = dict[str, npt.NDArray[np.uint8]]
+Texts = tuple[torch.Tensor, torch.Tensor]
+Lengths = npt.NDArray[np.int64]
+TorchRun = tuple[npt.NDArray[np.float64], dict[str, npt.NDArray[np.uint8]]]
+MakeModel = Callable[..., SpikingBertForSequenceClassification]
+Assert = Callable[[SpikeTrace, TorchRun], None]
 
 
 def _model(**options: Any) -> SpikingBertForSequenceClassification:
-    """Return a random student in float64 whose norms have seen something."""
     torch.manual_seed(0)
     small = {
         "vocab_size": 60,
@@ -53,35 +56,32 @@ def _model(**options: Any) -> SpikingBertForSequenceClassification:
                 each.uniform_(-0.3, 1.2)
             if name.endswith("gain"):
                 each.uniform_(0.2, 0.8)
-    for norm in model.modules():
-        if isinstance(norm, FoldableNorm):
-            norm.momentum = 1.0
-    model.train()(torch.randint(0, 60, (16, 12)))
-    return model.double().eval()
+    return model
 
 
-def _texts() -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(3)
-    ids = torch.randint(5, 60, (4, 9), generator=generator)
-    mask = torch.arange(9) < torch.tensor(LENGTHS)[:, None]
-    return ids * mask, mask.long()
+@pytest.fixture
+def make_model(
+    seasoned: Callable[
+        [SpikingBertForSequenceClassification], SpikingBertForSequenceClassification
+    ],
+) -> MakeModel:
+    """Makes random students in float64 whose norms have seen something."""
+    return lambda **options: seasoned(_model(**options))
 
 
-def _torch_run(
-    model: SpikingBertForSequenceClassification,
-) -> tuple[npt.NDArray[np.float64], Spikes]:
+def _torch_run(model: SpikingBertForSequenceClassification, texts: Texts) -> TorchRun:
     """Return logits and spikes (samples, steps, channels, slots), by graph name."""
-    ids, mask = _texts()
+    ids, mask = texts
     encoder = model.spikingbert
     layout = encoder.lay_out(ids, mask)
-    spikes: Spikes = {}
+    spikes: dict[str, npt.NDArray[np.uint8]] = {}
     with torch.no_grad():
         logits = model(ids, mask).logits.numpy()
         x = encoder.current(ids, layout)
     for moment in settle(encoder.network, layout, x, steps=STEPS):
         for name, found in moment.spikes.items():
             slots = 1 if name.endswith("gate") else SLOTS
-            shape = (len(LENGTHS), STEPS, found.shape[1], slots)
+            shape = (len(ids), STEPS, found.shape[1], slots)
             placed = spikes.setdefault(name.replace(".", "_"), np.zeros(shape, "u1"))
             at = moment.step - 1
             if name.endswith("gate"):
@@ -100,19 +100,19 @@ MODELS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("options", MODELS, ids=str)
-def test_every_population_fires_as_in_torch(options: dict[str, Any]) -> None:
-    model = _model(**options)
-    logits, wanted = _torch_run(model)
+def test_every_population_fires_as_in_torch(
+    make_model: MakeModel,
+    texts: Texts,
+    assert_as_in_torch: Assert,
+    options: dict[str, Any],
+) -> None:
+    model = make_model(**options)
+    torch_run = _torch_run(model, texts)
     graph = spikingbert_graph(model, tokens=SLOTS, dt_s=DT_S)
     discrete = lower(graph, dt_s=DT_S, to=Stage.DISCRETE).graph
-    trace = run_reference(discrete, spikingbert_inputs(model, *_texts(), tokens=SLOTS))
-    assert len(wanted) == 9 * model.config.num_hidden_layers
-    for name, spikes in wanted.items():
-        # In padding too: there nothing of torch's fires.
-        assert int((trace.spikes[name] != spikes).sum()) == 0, name
-        assert spikes.any(), name
-    found = logits_of(trace.output, LENGTHS)
-    np.testing.assert_allclose(found, logits, atol=1e-12, rtol=0)
+    trace = run_reference(discrete, spikingbert_inputs(model, *texts, tokens=SLOTS))
+    assert len(torch_run[1]) == 9 * model.config.num_hidden_layers
+    assert_as_in_torch(trace, torch_run)
 
 
 def _in_sixteenths(model: SpikingBertForSequenceClassification) -> None:
@@ -122,14 +122,16 @@ def _in_sixteenths(model: SpikingBertForSequenceClassification) -> None:
                 each.copy_((each * 16).round().clamp(-32, 31) / 16)
 
 
-def test_torch_reference_and_integers_agree_on_every_spike() -> None:
+def test_torch_reference_and_integers_agree_on_every_spike(
+    make_model: MakeModel, texts: Texts, lengths: Lengths
+) -> None:
     # Weights in sixteenths fit eight bits, so that quantizing loses nothing: ties are
     # common, and all three must break them alike.
-    model = _model(norm="none")
+    model = make_model(norm="none")
     _in_sixteenths(model)
-    logits, wanted = _torch_run(model)
+    logits, wanted = _torch_run(model, texts)
     graph = lower(spikingbert_graph(model, tokens=SLOTS, dt_s=DT_S), dt_s=DT_S).graph
-    inputs = spikingbert_inputs(model, *_texts(), tokens=SLOTS)
+    inputs = spikingbert_inputs(model, *texts, tokens=SLOTS)
     integer, reference = run_integer(graph, inputs), run_reference(graph, inputs)
     for name, spikes in wanted.items():
         assert isinstance(node := graph.nodes[name], QuantizedNeurons)
@@ -137,21 +139,23 @@ def test_torch_reference_and_integers_agree_on_every_spike() -> None:
         assert int((integer.spikes[name] != spikes).sum()) == 0, name
         assert int((reference.spikes[name] != spikes).sum()) == 0, name
     np.testing.assert_array_equal(integer.output, reference.output)
-    found = logits_of(integer.output, LENGTHS)
+    found = logits_of(integer.output, lengths)
     np.testing.assert_allclose(found, logits, atol=1e-12, rtol=0)
 
 
-def test_integers_of_any_weights_agree_with_the_judge() -> None:
-    model = _model()
-    logits, _ = _torch_run(model)
+def test_integers_of_any_weights_agree_with_the_judge(
+    make_model: MakeModel, texts: Texts, lengths: Lengths
+) -> None:
+    model = make_model()
+    logits, _ = _torch_run(model, texts)
     graph = lower(spikingbert_graph(model, tokens=SLOTS, dt_s=DT_S), dt_s=DT_S).graph
-    inputs = spikingbert_inputs(model, *_texts(), tokens=SLOTS)
+    inputs = spikingbert_inputs(model, *texts, tokens=SLOTS)
     integer, reference = run_integer(graph, inputs), run_reference(graph, inputs)
     for name, spikes in reference.spikes.items():
         assert int((integer.spikes[name] != spikes).sum()) == 0, name
     np.testing.assert_array_equal(integer.output, reference.output)
     # Eight-bit weights: near, not equal; a logit of wrong sign or order would be far.
-    found = logits_of(integer.output, LENGTHS)
+    found = logits_of(integer.output, lengths)
     np.testing.assert_allclose(found, logits, atol=0.25, rtol=0)
 
 
@@ -174,26 +178,28 @@ def test_integers_of_any_weights_agree_with_the_judge() -> None:
     ],
 )
 def test_a_refusal_names_the_option_that_cures(
-    options: dict[str, Any], message: str
+    make_model: MakeModel, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(GraphError, match=message):
-        spikingbert_graph(_model(**options), tokens=SLOTS, dt_s=DT_S)
+        spikingbert_graph(make_model(**options), tokens=SLOTS, dt_s=DT_S)
 
 
-def test_refuses_more_tokens_than_places_and_than_slots() -> None:
-    model = _model()
+def test_refuses_more_tokens_than_places_and_than_slots(
+    make_model: MakeModel, texts: Texts
+) -> None:
+    model = make_model()
     with pytest.raises(InputError, match="places for 1 to 16"):
         spikingbert_graph(model, tokens=17, dt_s=DT_S)
     with pytest.raises(InputError, match=r"9 tokens; the graph has 8 slots"):
-        spikingbert_inputs(model, *_texts(), tokens=8)
+        spikingbert_inputs(model, *texts, tokens=8)
     with pytest.raises(GraphError, match="longer than 0 s"):
         spikingbert_graph(model, tokens=8, dt_s=0.0)
 
 
 def test_export_writes_a_nir_file_and_refuses_a_folder(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make_model: MakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _model().float().save_pretrained(tmp_path / "student")
+    make_model().float().save_pretrained(tmp_path / "student")
     given = ["export", str(tmp_path / "student"), "--dt", "1e-3", "--tokens", "8", "-o"]
     assert main([*given, str(tmp_path / "net.nir")]) == 0
     assert "up to 8 tokens" in capsys.readouterr().out

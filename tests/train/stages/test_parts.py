@@ -13,8 +13,8 @@ import torch
 from transformers import BertModel, BertTokenizer
 
 from spikewright.errors import BackendMissingError, InputError
-from spikewright.train.settings.spikebert import TeacherTable
 from spikewright.train.settings.spikebert_read import load_run
+from spikewright.train.settings.stage_tables import TeacherTable
 from spikewright.train.spikebert.config import SpikeBertConfig
 from spikewright.train.spikebert.model import (
     SpikeBertForSequenceClassification,

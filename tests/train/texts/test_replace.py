@@ -12,7 +12,7 @@ import torch
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
 
 from spikewright.errors import InputError
-from spikewright.train.settings.spikebert import AugmentTable
+from spikewright.train.settings.stage_tables import AugmentTable
 from spikewright.train.teachers.mask_fill import fill_masks, load_filler
 from spikewright.train.teachers.teacher import load_tokenizer
 from spikewright.train.texts.replace import (

@@ -24,8 +24,9 @@ MIB = 2**20
 WARM_UP = 0.1
 """share of a slice's samples that is left out: pools fill, libraries load"""
 POINTS = 25
-"""groups of neighboring rows of a life, each of which becomes its mean: half seconds
-beside each other are no independent measurements"""
+"""groups of neighboring rows of a life, each of which becomes its median: half seconds
+beside each other are no independent measurements, and a moment between two children,
+when outputs are put together, is told as the peak"""
 GROWTH = 0.05
 """of the memory, over all that a process lives for: what counts as flat"""
 OWN, CHILDREN = "the process", "its children"
@@ -50,11 +51,11 @@ class Slope:
 
     mib: float
     half: float
-    mean_mib: float
+    median_mib: float
 
     def is_flat(self, samples: int) -> bool:
         """Say whether it is surely less than the allowed growth over so many."""
-        return (self.mib + self.half) * samples / 1000 <= GROWTH * self.mean_mib
+        return (self.mib + self.half) * samples / 1000 <= GROWTH * self.median_mib
 
 
 def read_memory(path: Path) -> Memory:
@@ -74,20 +75,20 @@ def slope_of(lives: np.ndarray, done: np.ndarray, mib: np.ndarray) -> Slope:
         warm = x >= x.min(initial=0) + WARM_UP * np.ptp(x) if len(x) else here[here]
         groups = np.array_split(np.arange(int(warm.sum())), POINTS)
         x, y = (
-            np.array([each[warm][g].mean() for g in groups if len(g)])
+            np.array([np.median(each[warm][g]) for g in groups if len(g)])
             for each in (x, y)
         )
         if len(x) > 2:
             xs.append(x - x.mean())
             ys.append(y - y.mean())
     if not xs:
-        return Slope(float("nan"), float("nan"), float(mib.mean()))
+        return Slope(float("nan"), float("nan"), float(np.median(mib)))
     x, y = np.concatenate(xs), np.concatenate(ys)
     slope = float(x @ y / (x @ x))
     free = len(x) - len(xs) - 1
     error = float(np.sqrt(np.square(y - slope * x).sum() / free / (x @ x)))
     half = float(stats.t.ppf(0.975, free)) * error
-    return Slope(1000 * slope, 1000 * half, float(mib[mib > 0].mean()))
+    return Slope(1000 * slope, 1000 * half, float(np.median(mib[mib > 0])))
 
 
 # --- what is told --------------------------------------------------------------------
@@ -97,8 +98,8 @@ def write_table(runs: Sequence[Path], picture: Path | None) -> int:
     """Print the table, and draw; 1 if answers differ or memory grows."""
     states = {run: json.loads((run / "state.json").read_text()) for run in runs}
     memories = {run: read_memory(run / "memory.csv") for run in runs}
-    heads = "backend | sentences | s each | right | memory of | mean MiB | MiB / 1,000"
-    print(f"| {heads} | verdict |\n|{'---|' * 8}")
+    heads = "backend | sentences | s each | right | memory of | median, peak MiB"
+    print(f"| {heads} | MiB / 1,000 | verdict |\n|{'---|' * 8}")
     flat = [_row(states[run], memories[run]) for run in runs]
     same = [_compare(states, a, b) for a, b in itertools.combinations(runs, 2)]
     if picture is not None:
@@ -122,7 +123,8 @@ def _row(state: Mapping[str, Any], memory: Memory) -> bool:
             continue
         slope = slope_of(lives, memory.done, mib)
         flat.append(slope.is_flat(done if name == OWN else state["chunk"]))
-        said = f"{slope.mean_mib:.0f} | {slope.mib:+.2f} ± {slope.half:.2f}"
+        said = f"{slope.median_mib:.0f}, {mib.max():.0f} | "
+        said += f"{slope.mib:+.2f} ± {slope.half:.2f}"
         print(f"| {told} | {name} | {said} | {'flat' if flat[-1] else 'grows'} |")
     return all(flat)
 

@@ -61,9 +61,16 @@ BERT = {
 
 
 def _toml_door(folder: Path, load: Loader, *patterns: str) -> Maker:
-    plain_values(), texts()
     paths = sorted(path for each in patterns for path in folder.glob(each))
-    corpus = [tomllib.loads(each.read_text(encoding="utf-8")) for each in paths]
+    return _loads([_read(each) for each in paths], load)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _loads(corpus: Sequence[Any], load: Loader) -> Maker:
+    plain_values(), texts()
 
     def make(dice: Random, folder: Path) -> Sequence[Way]:
         path = folder / "x.toml"
@@ -73,11 +80,16 @@ def _toml_door(folder: Path, load: Loader, *patterns: str) -> Maker:
     return make
 
 
-def _settled(path: Path) -> None:
-    """Read a run of family spikingbert, and what its card and its teacher read of it."""
-    run = load_settled_run(path)
-    json.dumps(run.as_dict())
-    run.shared.as_dict()
+def _runs(load: Callable[[Path], Any], pattern: str) -> Maker:
+    """Read configurations of runs, as shipped and with all that they leave out."""
+    paths = sorted(CONFIGS.glob(pattern))
+    whole = [json.loads(_card_of(load(each))) for each in paths]
+    return _loads([*map(_read, paths), *whole], lambda path: _card_of(load(path)))
+
+
+def _card_of(run: Any) -> str:
+    """Return what the card of a run tells of its configuration."""
+    return json.dumps(run.as_dict())
 
 
 def _settings() -> Maker:
@@ -183,15 +195,9 @@ def _teacher(path: Path) -> Sequence[Way]:
 
 
 DOORS = (
-    Door("config-chip", 6, lambda: _toml_door(CONFIGS, load_config, "sst2_chip.toml")),
-    Door(
-        "config-spikebert", 6, lambda: _toml_door(CONFIGS, load_run, "spikebert*.toml")
-    ),
-    Door(
-        "config-spikingbert",
-        6,
-        lambda: _toml_door(CONFIGS, _settled, "spikingbert*.toml"),
-    ),
+    Door("config-chip", 6, lambda: _runs(load_config, "sst2_chip.toml")),
+    Door("config-spikebert", 6, lambda: _runs(load_run, "spikebert*.toml")),
+    Door("config-spikingbert", 6, lambda: _runs(load_settled_run, "spikingbert*.toml")),
     Door("settings", 4, _settings),
     Door("roads", 6, _roads),
     Door("profiles", 8, lambda: _toml_door(PROFILES, load_profile, "*.toml")),

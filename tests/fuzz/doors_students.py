@@ -1,26 +1,21 @@
-"""Doors of students: deployment folders, checkpoints, weights, and texts."""
+"""Doors of students: deployment folders and texts."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import shutil
-import struct
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
-import torch
-import transformers
 from array_attacks import attack
 from commands import command
 from documents import json_file
 from engine import Door, Maker, Way
 from mutate import damage, plain_values, texts
-from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -34,12 +29,8 @@ from spikewright.export.deployment.folder import (
     write_deployment,
 )
 from spikewright.export.deployment.texts import encode_texts
-from spikewright.export.snntorch.files import load_weights
 from spikewright.graph import Edge, Graph, Stage
 from spikewright.nodes import IF, Flatten, Input, Linear, Output
-from spikewright.train.chip.config import ChipStudentConfig
-from spikewright.train.chip.model import ChipStudent
-from spikewright.train.graphs.checkpoint import checkpoint_graph
 from spikewright.train.texts.data import read_split
 
 DT_S = 1e-4
@@ -77,11 +68,11 @@ def _deploy(folder: Path) -> None:
     write_deployment(folder, graph, tables, _tokenizer(), {**card, "teacher": teacher})
 
 
-def _files(folder: Path) -> dict[str, bytes]:
+def files_of(folder: Path) -> dict[str, bytes]:
     return {each.name: each.read_bytes() for each in sorted(folder.iterdir())}
 
 
-def _put(folder: Path, held: dict[str, bytes]) -> Path:
+def put(folder: Path, held: dict[str, bytes]) -> Path:
     folder.mkdir()
     for name, content in held.items():
         (folder / name).write_bytes(content)
@@ -92,7 +83,7 @@ def _deployments() -> Maker:
     plain_values(), texts()
     with tempfile.TemporaryDirectory() as place:
         _deploy(Path(place) / "d")
-        held = _files(Path(place) / "d")
+        held = files_of(Path(place) / "d")
         with np.load(Path(place) / "d" / "encoder.npz") as tables:
             arrays = dict(tables)
     card, tokenizer = (
@@ -100,7 +91,7 @@ def _deployments() -> Maker:
     )
 
     def make(dice: Random, folder: Path) -> Sequence[Way]:
-        student = _put(folder / "d", held)
+        student = put(folder / "d", held)
         name = dice.choice(("card.json", "tokenizer.json", "encoder.npz", "model.nir"))
         if name.endswith(".json"):
             document = card if name == "card.json" else tokenizer
@@ -130,94 +121,6 @@ def _ways_of_student(dice: Random, student: Path) -> Sequence[Way]:
     return ways
 
 
-# --- weights -------------------------------------------------------------------------
-
-
-def _header(dice: Random, content: bytes) -> bytes:
-    """Change the header of a safetensors file, and say its length rightly."""
-    (size,) = struct.unpack_from("<Q", content)
-    made = json_file(dice, json.loads(content[8 : 8 + size]))
-    length = dice.choice((len(made),) * 6 + (0, 1, 2**40, 2**63, len(made) + 9))
-    return struct.pack("<Q", length) + made + content[8 + size :]
-
-
-def _tensors(dice: Random, path: Path) -> None:
-    """Save other tensors: of another type, shape or value, more or fewer."""
-    held = load_file(path)
-    name = dice.choice(list(held))
-    kinds = (torch.float16, torch.float64, torch.int64, torch.bool, torch.complex64)
-    match dice.randrange(6):
-        case 0:
-            held[name] = held[name].to(dice.choice(kinds))
-        case 1:
-            held[name] = torch.full_like(
-                held[name].float(), dice.choice((np.nan, np.inf, -1e38))
-            )
-        case 2:
-            held[name] = held[name].reshape(-1).clone()
-        case 3:
-            del held[name]
-        case 4:
-            held[dice.choice(texts()).encode("utf-8", "replace").decode()] = torch.ones(
-                1
-            )
-        case _:
-            held[name] = torch.zeros(dice.choice(((0,), (), (2**20,), (3, 0, 2))))
-    save_file(held, path, metadata={"format": "pt"})
-
-
-def _break_weights(dice: Random, path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    chance = dice.random()
-    if chance < 0.4:
-        _tensors(dice, path)
-    elif chance < 0.75:
-        path.write_bytes(_header(dice, content))
-    else:
-        path.write_bytes(damage(dice, content, [content]))
-
-
-def _weights() -> Maker:
-    plain_values(), texts()
-    module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / "x.safetensors"
-        save_file(module.state_dict(), path)
-        content = path.read_bytes()
-
-    def make(dice: Random, folder: Path) -> Sequence[Way]:
-        path = folder / "x.safetensors"
-        _break_weights(dice, path, content)
-        return [("load_weights", lambda: load_weights(module, path))]
-
-    return make
-
-
-def _checkpoints() -> Maker:
-    plain_values(), texts()
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    sizes: dict[str, Any] = {"vocab_size": 10, "max_tokens": 4, "channels": 16}
-    sizes |= {"position_channels": 8, "hidden": 16, "blocks": 1, "steps": 2}
-    with tempfile.TemporaryDirectory() as place:
-        ChipStudent(ChipStudentConfig(**sizes)).pack_encoder().save_pretrained(place)
-        held = _files(Path(place))
-    config = json.loads(held["config.json"])
-
-    def make(dice: Random, folder: Path) -> Sequence[Way]:
-        student = _put(folder / "d", held)
-        if dice.random() < 0.5:
-            (student / "config.json").write_bytes(json_file(dice, config))
-        else:
-            path = student / "model.safetensors"
-            _break_weights(dice, path, held["model.safetensors"])
-        return [
-            ("load", lambda: checkpoint_graph(student, tokens=None, dt_s=DT_S)),
-        ]
-
-    return make
-
-
 # --- texts ---------------------------------------------------------------------------
 
 
@@ -242,7 +145,7 @@ def _texts() -> Maker:
     try:
         _deploy(home / "d")
         student = read_deployment(home / "d")
-        held = _files(home / "d")
+        held = files_of(home / "d")
     finally:
         shutil.rmtree(home)
 
@@ -250,7 +153,7 @@ def _texts() -> Maker:
         given = [dice.choice(pool) for _ in range(dice.choice((1, 1, 3)))]
         ways: list[Way] = [("encode_texts", lambda: encode_texts(student, given))]
         if dice.random() < 0.15:
-            place = _put(folder / "d", held)
+            place = put(folder / "d", held)
             options = [word for text in given for word in ("--text", text)]
             way = ("simulate", place, *options, *dice.choice(([], ["--json"])))
             ways.append(("simulate", lambda: command(*way)))
@@ -265,7 +168,7 @@ def _text_files() -> Maker:
     home = Path(tempfile.mkdtemp())
     try:
         _deploy(home / "d")
-        held = _files(home / "d")
+        held = files_of(home / "d")
     finally:
         shutil.rmtree(home)
 
@@ -282,7 +185,7 @@ def _text_files() -> Maker:
         if is_json:
             ways.append(("read_split", lambda: read_split(folder, "test")))
         if dice.random() < 0.1:
-            place = _put(folder / "d", held)
+            place = put(folder / "d", held)
             ways.append(("report", lambda: command("report", place, "--text", path)))
             ways.append(
                 (
@@ -297,8 +200,6 @@ def _text_files() -> Maker:
 
 DOORS = (
     Door("deployments", 12, _deployments),
-    Door("weights", 6, _weights),
-    Door("checkpoints", 5, _checkpoints),
     Door("texts", 10, _texts),
     Door("text-files", 10, _text_files),
 )

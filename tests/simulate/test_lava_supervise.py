@@ -64,7 +64,8 @@ import os
 import sys
 from pathlib import Path
 
-(Path(sys.argv[1]) / "pid").write_text(str(os.getpid()))
+(Path(sys.argv[1]) / ".pid").write_text(str(os.getpid()))
+(Path(sys.argv[1]) / ".pid").rename(Path(sys.argv[1]) / "pid")  # there, and whole
 
 from spikewright.simulate.lava_backend import child
 

@@ -231,6 +231,8 @@ def test_what_a_backend_refuses_is_refused_by_name(scheduler, decimal_graph) -> 
 
 
 def test_other_versions_are_refused(scheduler, monkeypatch) -> None:
+    with _client(scheduler) as client:
+        client.wait_for_workers(2, 60)  # one that was killed comes back
     identity.identity.cache_clear()
     monkeypatch.setattr(identity.np, "__version__", "1.0")
     said = r"of 2 workers cannot give the same results: tcp.*: numpy .*, here 1\.0"

@@ -15,6 +15,8 @@
 #             that nothing disturbed
 # make soak   5,000 sentences through Lava and 100,000 through integer, memory measured,
 #             into SOAK (MINUTES= of this slice; status 3: the same command goes on)
+# make pythons  a new environment from constraints.txt for each of PYTHONS=, then Lava's
+#             runtimes and the tests in it; a table at the end
 # make audit  ask PyPI, by pip-audit, whether a vulnerability is known of what is installed;
 #             it needs the network
 PYTHON ?= python3
@@ -29,6 +31,7 @@ CASES ?= 20000
 SEED ?= 0
 ONLY ?=
 KILLS ?= 20
+PYTHONS ?= python3.11 python3.12 python3.13
 SOAK ?= runs/soak
 BIN = $(VENV)/bin
 # Many tests wait for processes of their own: one more than there are cores. Neighbors stay
@@ -36,7 +39,7 @@ BIN = $(VENV)/bin
 TESTERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 export HF_HUB_OFFLINE = 1
 
-.PHONY: setup demo test docs conformance bench reproduce fuzz faults soak audit clean
+.PHONY: setup demo test docs conformance bench reproduce fuzz faults soak pythons audit clean
 
 setup: $(VENV)/.installed
 
@@ -101,6 +104,9 @@ soak: setup
 	$(BIN)/python benchmarks/soak.py lava --data $(DATA)/sst2_phrases --run $(SOAK)/lava $(if $(MINUTES),--minutes $(MINUTES))
 	$(BIN)/python benchmarks/soak.py integer --data $(DATA)/sst2_phrases --run $(SOAK)/integer $(if $(MINUTES),--minutes $(MINUTES))
 	$(BIN)/python benchmarks/soak.py table --run $(SOAK)/lava $(SOAK)/integer --picture $(SOAK)/soak.svg
+
+pythons:
+	OMP_NUM_THREADS=1 $(PYTHON) benchmarks/pythons.py $(PYTHONS) --testers $(TESTERS)
 
 # an environment of its own, or the tool would be audited as a part of us; strict: what
 # PyPI does not know fails, or an audit of nothing would pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from spikewright.errors import GraphError
@@ -46,6 +46,7 @@ def lower(
     dt_s: float,
     to: Stage = Stage.QUANTIZED,
     quantization: Quantization | Callable[[Graph], Quantization] = DEFAULT,
+    weight_bits: int | None = None,
     after_pass: Callable[[str, Graph], None] = lambda name, graph: None,
 ) -> Lowering:
     """Lower `graph`, pass by pass, until it is at stage `to`.
@@ -58,15 +59,19 @@ def lower(
             what the reference executor runs as the judge of both.
         quantization: how to choose integers, or what says so when it has the TIMED
             graph, as a calibration must.
+        weight_bits: of a weight, 1 to 8, instead of what `quantization` says.
         after_pass: called with each pass's name and result, to dump or to verify.
 
     Raises:
         GraphError: a pass cannot express a node; says which, and the cure. Or a
             profile is given, and `to` is not QUANTIZED: only integers are placed.
+        InputError: `weight_bits` is none of 1 to 8.
         ProfileError: the limits of the profile's chip are not known.
         LimitsExceededError: the integers break limits of the chip.
     """
     _check_target(profile, to)
+    if weight_bits is not None:
+        Quantization(weight_bits=weight_bits)  # it refuses what is none
     passes: tuple[tuple[str, Stage, Pass], ...] = (
         ("discretize", Stage.DISCRETE, partial(discretize, dt_s=dt_s)),
         ("merge_soft_resets", Stage.DISCRETE, merge_soft_resets),
@@ -74,7 +79,7 @@ def lower(
         ("align_weights", Stage.DISCRETE, align_weights),
         ("balance_delays", Stage.TIMED, balance_delays),
         ("relay_long_delays", Stage.QUANTIZED, relay_long_delays),
-        ("quantize", Stage.QUANTIZED, partial(_quantize, quantization)),
+        ("quantize", Stage.QUANTIZED, partial(_quantize, quantization, weight_bits)),
     )
     log = []
     for name, needed_for, run in passes:
@@ -97,8 +102,13 @@ def _check_target(profile: HardwareProfile | None, to: Stage) -> None:
 
 
 def _quantize(
-    quantization: Quantization | Callable[[Graph], Quantization], graph: Graph
+    quantization: Quantization | Callable[[Graph], Quantization],
+    weight_bits: int | None,
+    graph: Graph,
 ) -> Graph:
-    if isinstance(quantization, Quantization):
-        return quantize(graph, quantization)
-    return quantize(graph, quantization(graph))
+    choices = quantization
+    if not isinstance(choices, Quantization):
+        choices = choices(graph)
+    if weight_bits is not None:
+        choices = replace(choices, weight_bits=weight_bits)
+    return quantize(graph, choices)

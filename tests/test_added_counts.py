@@ -49,6 +49,12 @@ def test_the_fullest_step_of_nodes_together_is_not_the_sum_of_theirs(
     whole = join_counts(parts)
     added = join_counts(each.added([nodes]) for each in parts)
     assert added.peak(nodes) == whole.peak(nodes)
+    fullest = whole.fullest(nodes)
+    assert {k: v.tolist() for k, v in added.fullest(nodes).items()} == {
+        k: v.tolist() for k, v in fullest.items()
+    }
+    assert fullest["synops"].shape == (whole.steps,)
+    assert fullest["synops"].max() == whole.peak(nodes)["synops"]
     alone = sum(whole.peak([name]).get("synops", 0) for name in nodes)
     assert whole.peak(nodes)["synops"] < alone
 

@@ -40,9 +40,9 @@ LIF = n.QuantizedNeurons((2,), dv=2048, vth=1, scale=1.0)
 def test_a_run_on_the_chip_moves_these_bits():
     counts = counted(quantized(LIF), **{"in": [[[1, 0], [1, 1]]], "n": [[[0, 1]] * 2]})
     # 2 spikes of neuron 0 meet weights 1 and 2, one of neuron 1 the 3 and a zero:
-    # 2 x 2 + 1 = 5 synops of 8-bit weights. 2 steps x 2 neurons, a bit each.
+    # 2 x 2 + 1 = 5 synops of 2-bit weights. 2 steps x 2 neurons, a bit each.
     assert counts["syn"] == OperationCount(
-        synops=5, synops_zero=1, weight_bits_read=40, activation_bits_read=4
+        synops=5, synops_zero=1, weight_bits_read=10, activation_bits_read=4
     )
     assert counts["in"] == OperationCount(spikes=3, activation_bits_written=4)
     # v has 24 bits; du = 4096 forgets u. 4 updates.
@@ -61,7 +61,7 @@ def test_integrators_send_24_bits():
     # 3 steps x 2 neurons x 24 bits
     assert counts["n"].activation_bits_written == 144
     assert counts["read"].activation_bits_read == 144
-    assert counts["read"].weight_bits_read == 3 * 2 * 8
+    assert counts["read"].weight_bits_read == 3 * 2 * 1  # weights of 1
     assert counts["read"].graded_synops == 6
 
 
@@ -101,11 +101,14 @@ def test_floats_have_32_bits():
         ([127, -127], 8),  # a sign and 7 bits
         ([255, 3], 8),  # one sign for all: 8 bits of magnitude
         ([-255, -3], 8),
+        ([128, 64], 2),  # 2 and 1, times 64
+        ([1, -1], 2),  # a bit and a sign
+        ([1, 0], 1),
         ([255, -3], 9),  # a sign and 8 bits
         ([256, 1], 9),
         ([-256, -1], 9),
-        ([-256, 1], 10),
+        ([-256, 1], 9),  # of 9 bits the lowest is -256
     ],
 )
-def test_weights_have_8_bits_or_as_many_as_they_need(weights, bits):
+def test_weights_have_as_many_bits_as_they_need(weights, bits):
     assert weight_bits(n.DenseSynapses(np.array([weights]))) == bits

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import combinations, product
+
 import numpy as np
 import pytest
 
 from spikewright.loihi import (
     largest_growth,
     largest_sum,
+    needed_bits,
     shift_to_zero,
+    stored_bits,
+    upper_shift,
     weight_limit,
 )
 from spikewright.nodes import DenseSynapses
@@ -20,6 +25,51 @@ from spikewright.nodes import DenseSynapses
 )
 def test_both_signs_cost_a_bit(weight: list[int], limit: int) -> None:
     assert weight_limit(np.array(weight)) == limit
+
+
+@pytest.mark.parametrize(("bits", "both", "one"), [(1, 0, 1), (2, 1, 3), (7, 63, 127)])
+def test_fewer_bits_hold_less(bits: int, both: int, one: int) -> None:
+    assert weight_limit(np.array([3, -1]), bits) == both
+    assert weight_limit(np.array([3, 0]), bits) == one
+
+
+def _holds(weights: tuple[int, ...], bits: int) -> bool:
+    """Try every exponent, with all integers that so many bits may be."""
+    both = min(weights) < 0 < max(weights)
+    sign = -1 if min(weights) < 0 else 1
+    codes = range(2**bits)
+    integers = [each - 2 ** (bits - 1) if both else sign * each for each in codes]
+    return any({w / 2**e for w in weights} <= set(integers) for e in range(10))
+
+
+def test_weights_need_the_fewest_bits_that_hold_them() -> None:
+    # every pair from -33 to 33, and triples of what lies around powers of two
+    edges = (-256, -255, -130, -128, -127, -64, -3, -1, 0, 1, 3, 64, 127, 128, 254, 255)
+    pairs = product(range(-33, 34), repeat=2)
+    for weights in (*pairs, *combinations(edges, 3)):
+        fewest = next(bits for bits in range(1, 11) if _holds(weights, bits))
+        assert needed_bits(np.array(weights, dtype=np.int16)) == fewest, weights
+    assert needed_bits(np.zeros(0, dtype=np.int64)) == 1
+
+
+@pytest.mark.parametrize(
+    ("weight", "exponent", "shift", "bits"),
+    [
+        ([1, 0], 0, 7, 1),  # 128 << -7
+        ([1, 0], -1, 6, 2),  # -8 is no exponent, so 64 << -7
+        ([1, 0], -7, 0, 8),
+        ([128, 0], -7, 0, 1),  # it lies at the upper end already
+        ([1, -1], 0, 7, 2),  # 128 and -128 of -256 to 255, << -7
+        ([1, -1], -6, 1, 8),
+        ([127, -1], 3, 1, 8),
+        ([255, 0], 3, 0, 8),
+    ],
+)
+def test_low_exponents_cost_bits(
+    weight: list[int], exponent: int, shift: int, bits: int
+) -> None:
+    assert upper_shift(np.array(weight), exponent) == shift
+    assert stored_bits(np.array(weight), exponent) == bits
 
 
 def test_a_shift_rounds_towards_zero() -> None:

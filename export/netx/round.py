@@ -28,7 +28,7 @@ from spikewright.export.netx.layers import (
 )
 from spikewright.export.netx.maps import Map, map_of
 from spikewright.export.passes.neuron_registers import registers_of
-from spikewright.export.passes.scaling import finest_unit
+from spikewright.export.passes.units import finest_unit
 from spikewright.loihi import DECAY_ONE, MAX_THRESHOLD
 from spikewright.nodes import (
     FloatArray,

@@ -3,7 +3,7 @@
 A neuron is scale-free: multiply its weights, biases and threshold by any number and it
 fires the same. So each population gets one scale, a power of two (dyadic weights stay
 exact), as large as the registers allow; each of its projections gets the power-of-two
-exponent that fills eight bits.
+exponent that fills eight bits, or fewer (then `stretch` chooses the scale).
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from spikewright.export.passes.neuron_registers import (
     constants_of,
     registers_of,
 )
-from spikewright.export.passes.rounding import DEFAULT, Quantization
-from spikewright.export.passes.scaling import Projection, fit, lost, project
+from spikewright.export.passes.rounding import DEFAULT, Quantization, bits_of
+from spikewright.export.passes.scaling import fit, lost
+from spikewright.export.passes.stretch import best_factor, stretched
+from spikewright.export.passes.units import Arriving, arrive, project
 from spikewright.graph import Graph, Stage
 from spikewright.hops import Hop, hops_by_target
 from spikewright.loihi import MAX_DELAY, MAX_MESSAGE, STATE_BITS
@@ -47,18 +49,21 @@ MARGIN = 2.0
 
 
 def quantize(graph: Graph, choices: Quantization = DEFAULT) -> Graph:
-    """Round weights to 8 bits, decays to 12, thresholds and drops to 17.
+    """Round weights to 8 bits or fewer, decays to 12, thresholds and drops to 17.
 
     TIMED to QUANTIZED. The scale of a population is the largest power of two for which
     the worst input of spikes, `HEADROOM_STEPS` long, fits Loihi's 24-bit registers; or,
     with a calibration, for which `MARGIN` times what was measured does. What goes
     further is detected at run time. Weights saturate only if the choices allow it.
+    Below 8 bits a scale is the power of two times a factor (`stretch`), and biases keep
+    8 bits.
 
     Raises:
         GraphError: a threshold, drop or decay, or all weights of a projection, would
-            round to nothing; only some thresholds of a population are 0; a delay is too
-            long; a population has a bias of its own; graded signals go into synapses,
-            or meet others in an Output; or the calibration is not of this graph.
+            round to nothing; 1 bit is to hold weights of both signs; only some
+            thresholds of a population are 0; a delay is too long; a population has a
+            bias of its own; graded signals go into synapses, or meet others in an
+            Output; or the calibration is not of this graph.
     """
     graph.expect(Stage.TIMED)
     _refuse_long_delays(graph)
@@ -100,8 +105,11 @@ def _refuse_long_delays(graph: Graph) -> None:
 def _quantize_population(target: _Target, node: Floats) -> dict[str, Node]:
     """Return the integer forms of a population and of the synapses into it."""
     gains = row_gains(target.name, node)
+    arriving = _arriving(target, gains)
+    factor = best_factor(arriving, target.choices)
+    node = stretched(node, factor)
     registers = registers_of(target.name, node)
-    measured = _measured(target, gains)
+    measured = _measured(target, gains * factor)
 
     def has_room(bits: int, sums: Sums) -> bool:
         worst = state_range(registers(bits), sums, HEADROOM_STEPS)
@@ -109,7 +117,7 @@ def _quantize_population(target: _Target, node: Floats) -> dict[str, Node]:
 
     found = fit(
         target.name,
-        _projections(target, gains),
+        [project(each, factor, target.choices) for each in arriving],
         constants_of(node),
         has_room,
         gains.size,
@@ -117,14 +125,15 @@ def _quantize_population(target: _Target, node: Floats) -> dict[str, Node]:
     )
     integers = registers(found.bits)
     _refuse_lost_constants(target.name, node, integers, found.bits)
-    return {target.name: integers, **found.synapses}
+    scaled = replace(integers, scale=integers.scale * factor)
+    return {target.name: scaled, **found.synapses}
 
 
-def _projections(target: _Target, gains: FloatArray) -> list[Projection]:
-    """Return what arrives, with the gains multiplied in, each with its unit."""
+def _arriving(target: _Target, gains: FloatArray) -> list[Arriving]:
+    """Return what arrives, with the gains multiplied in."""
     graph = target.graph
     times = Counter(hop.first.target for hop in target.arriving)
-    found: dict[str, Projection] = {}
+    found: dict[str, Arriving] = {}
     for hop in target.arriving:
         source, name = graph.nodes[hop.source], hop.first.target
         if isinstance(source, GRADED):
@@ -136,7 +145,8 @@ def _projections(target: _Target, gains: FloatArray) -> list[Projection]:
         if hop.synapses is not None and name not in found:
             size = math.prod(source.shape)  # type: ignore[union-attr]  # a population
             scaled = scale_rows(hop.synapses, gains, size)
-            found[name] = project(name, scaled, times[name], target.choices)
+            bits = bits_of(source, target.choices.weight_bits)
+            found[name] = arrive(name, scaled, times[name], bits)
     return list(found.values())
 
 
@@ -203,7 +213,9 @@ def _quantize_output(
     if direct:
         return {}
     gains = row_gains(target.name, node)
-    measured = _measured(target, gains)
+    arriving = _arriving(target, gains)
+    factor = best_factor(arriving, target.choices)
+    measured = _measured(target, gains * factor)
 
     def has_room(bits: int, sums: Sums) -> bool:
         reached = StateRange(np.maximum(*sums), np.zeros(1), np.zeros(1))
@@ -211,10 +223,11 @@ def _quantize_output(
 
     found = fit(
         target.name,
-        _projections(target, gains),
+        [project(each, factor, target.choices) for each in arriving],
         (),
         has_room,
         gains.size,
         target.choices,
     )
-    return {target.name: replace(node, scale=2.0**-found.bits), **found.synapses}
+    scaled = replace(node, scale=2.0**-found.bits / factor)
+    return {target.name: scaled, **found.synapses}

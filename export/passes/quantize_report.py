@@ -18,7 +18,7 @@ from spikewright.export.passes.compose import scale_rows
 from spikewright.export.passes.gains import row_gains
 from spikewright.export.passes.neuron_registers import folded_drop
 from spikewright.export.passes.quantize import HEADROOM_STEPS
-from spikewright.export.passes.stretch import bits_of
+from spikewright.export.passes.rounding import bits_of
 from spikewright.export.passes.weight_errors import ProjectionReport, weight_errors
 from spikewright.graph import Graph, Stage
 from spikewright.hops import Hop, hops_by_target
@@ -206,6 +206,4 @@ def _projection(
         )
     ends = (hop.source, hop.target)
     bits = bits_of(source, weight_bits)
-    return {
-        name: weight_errors(ends, hop.synapses, scaled, made, gains, scale, bits)
-    }
+    return {name: weight_errors(ends, hop.synapses, scaled, made, gains, scale, bits)}

@@ -11,7 +11,7 @@ import numpy as np
 from spikewright.bounds import StateRange, chunks
 from spikewright.errors import InputError
 from spikewright.loihi import WEIGHT_BITS
-from spikewright.nodes import FloatArray, NumberArray, Synapses
+from spikewright.nodes import BiasLine, FloatArray, Node, NumberArray, Synapses
 
 Rounding: TypeAlias = Literal["nearest", "zero", "stochastic"]
 Scale: TypeAlias = Literal["max", "percentile", "mse"]
@@ -61,6 +61,11 @@ class Quantization:
 def _check_choice(what: str, got: str, allowed: tuple[str, ...]) -> None:
     if got not in allowed:
         raise InputError(f"{what} '{got}': must be one of {', '.join(allowed)}")
+
+
+def bits_of(source: Node, weight_bits: int) -> int:
+    """Return the bits of weights from `source`; biases are few, and keep all."""
+    return WEIGHT_BITS if isinstance(source, BiasLine) else weight_bits
 
 
 DEFAULT = Quantization()

@@ -7,47 +7,20 @@ bits are the most that leave every register its room. A unit is never below 2**-
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spikewright.bounds import Sums, chunks, signed_sums, spread, weight_rows
+from spikewright.bounds import Sums, signed_sums, spread, weight_rows
 from spikewright.errors import GraphError
-from spikewright.export.passes.rounding import (
-    Quantization,
-    round_synapses,
-    rounded_chunks,
-)
-from spikewright.loihi import (
-    MAX_EXPONENT,
-    MAX_THRESHOLD,
-    WEIGHT_BITS,
-    weight_limit,
-)
-from spikewright.nodes import NumberArray, SparseSynapses, Synapses
+from spikewright.export.passes.rounding import Quantization, round_synapses
+from spikewright.export.passes.units import Projection, finest_unit
+from spikewright.loihi import MAX_EXPONENT, MAX_THRESHOLD, WEIGHT_BITS
+from spikewright.nodes import SparseSynapses, Synapses
 
 FINEST_BITS = 1000
 """2**1000 is still a float64, and so is 2**-1000"""
-CANDIDATES = 8
-"""units that `mse` compares: from the one that saturates nothing, downwards"""
-
-
-@dataclass(frozen=True, eq=False)
-class Projection:
-    """Real synapses on their way into a population, its gains multiplied in."""
-
-    name: str
-    synapses: Synapses
-    times: int
-    """edges that lead into these synapses"""
-    bits: int
-    """of a weight"""
-    limit: int
-    """the largest integer weight"""
-    unit: int | None
-    """with integers of 2**unit the weights fill these bits; None: all weights are 0"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,101 +40,6 @@ class Fit:
     synapses: Mapping[str, Synapses]
     bits: int
     """scale = 2**bits"""
-
-
-# --- the unit of a projection --------------------------------------------------------
-
-
-def project(
-    name: str, synapses: Synapses, times: int, choices: Quantization, bits: int
-) -> Projection:
-    """Choose the unit in which a projection is counted, with weights of `bits` bits.
-
-    Raises:
-        GraphError: 1 bit cannot hold weights of both signs.
-    """
-    weight = synapses.weight
-    limit = weight_limit(weight, bits)
-    if not limit:
-        raise GraphError(
-            f"synapses '{name}': have weights of both signs, which 1 bit cannot hold; "
-            "with 2 bits (--weight-bits 2) they may be -1, 0 and 1, or give each sign "
-            "synapses of its own"
-        )
-    unit = choose_unit(name, weight, limit, choices)
-    return Projection(name, synapses, times, bits, limit, unit)
-
-
-def choose_unit(
-    name: str, weight: NumberArray, limit: int, choices: Quantization
-) -> int | None:
-    """Return the power of two that the largest integer `limit` calls for.
-
-    None if all weights are 0.
-    """
-    largest = max(float(weight.max(initial=0)), -float(weight.min(initial=0)))
-    if largest == 0:
-        return None
-    top = finest_unit(largest, limit)
-    match choices.scale:
-        case "max":
-            return top
-        case "percentile":
-            return _percentile_unit(weight, limit, top, choices.percentile)
-        case "mse":
-            units = range(top, top - CANDIDATES, -1)
-            return min(
-                units,
-                key=lambda unit: squared_error(
-                    name, weight, (unit, top), limit, choices
-                ),
-            )
-
-
-def finest_unit(largest: float, limit: int) -> int:
-    """Return the smallest k with largest <= limit * 2**k; exact."""
-    mantissa, power = math.frexp(largest)
-    bits = limit.bit_length()
-    return power - bits + (mantissa > limit / (1 << bits))
-
-
-def _percentile_unit(
-    weight: NumberArray, limit: int, top: int, percentile: float
-) -> int:
-    """Return the smallest unit at which `percentile` % of the weights fit."""
-    count = int(np.count_nonzero(weight))
-    # the product of a decimal may exceed a whole number in its last bit
-    allowed = count - max(1, math.ceil(round(count * percentile / 100, 6)))
-    unit = top
-    while _count_beyond(weight, math.ldexp(limit, unit - 1)) <= allowed:
-        unit -= 1
-    return unit
-
-
-def _count_beyond(weight: NumberArray, largest: float) -> int:
-    """Count the weights whose magnitude is above `largest`."""
-    return sum(
-        int(np.count_nonzero(np.abs(block) > largest))
-        for _, block in chunks(weight.reshape(-1))
-    )
-
-
-def squared_error(
-    name: str,
-    weight: NumberArray,
-    units: tuple[int, int],
-    limit: int,
-    choices: Quantization,
-) -> float:
-    """Return the squared error of integers of 2**unit, in units of 2**top."""
-    unit, top = units
-    return sum(
-        float(np.square(np.ldexp(integers, unit - top) - np.ldexp(block, -top)).sum())
-        for _, block, integers in rounded_chunks(name, weight, unit, limit, choices)
-    )
-
-
-# --- the scale of a population -------------------------------------------------------
 
 
 def fit(

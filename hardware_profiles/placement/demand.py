@@ -96,6 +96,8 @@ class ProjectionDemand:
     """the most synapses that one target neuron has here"""
     exponent: int
     delay: int
+    weight_bits: int
+    """that hold the weights exactly"""
 
 
 @dataclass(frozen=True)
@@ -255,6 +257,7 @@ def _projection_demand(each: Projection) -> ProjectionDemand:
         int(degree.max(initial=0)),
         each.synapses.exponent,
         each.delay,
+        each.weight_bits,
     )
 
 

@@ -71,6 +71,8 @@ class SynapseFormat:
     word_bits: int
     synapses_per_entry: int
     header_bits: int
+    weight_bits: tuple[int, ...]
+    """widths that a weight may have"""
     index_bits: tuple[int, ...]
     """widths that the index of a target may have"""
     source: str

@@ -20,6 +20,7 @@ class Format(NamedTuple):
     exponent: int
     is_mixed: bool
     """both signs occur"""
+    weight_bits: int
     delay_bits: int
     has_index: bool
 
@@ -92,7 +93,7 @@ def piece_load(
         bits += stored
         axons += len(found.sources)
         if len(found.sources):
-            formats.add(format_of(each, has_index))
+            formats.add(format_of(each, has_index, limits))
     return Load(
         neurons=len(rows),
         synapse_bits=bits,
@@ -103,11 +104,23 @@ def piece_load(
     )
 
 
-def format_of(each: Projection, has_index: bool) -> Format:
+def format_of(each: Projection, has_index: bool, limits: Limits) -> Format:
     """Return the format in which a projection's synapses are stored."""
     return Format(
-        each.synapses.exponent, each.is_mixed, each.delay.bit_length(), has_index
+        each.synapses.exponent,
+        each.is_mixed,
+        stored_bits(each, limits),
+        each.delay.bit_length(),
+        has_index,
     )
+
+
+def stored_bits(each: Projection, limits: Limits) -> int:
+    """Return the bits that a weight takes: the next width that the chip has."""
+    stored, most = limits.synapse_format, limits.most("weight_bits") or 0
+    widths = () if stored is None else stored.weight_bits
+    wide = (width for width in widths if width >= each.weight_bits)
+    return min(min(wide, default=each.weight_bits), most)
 
 
 def memory_bits(
@@ -120,6 +133,7 @@ def memory_bits(
     rounded up to words of 64 bits. Either each synapse has the index of its target,
     wide enough for all neurons of a core, or, without index, the axon stores the run
     from its first target to its last, zeros included; a projection takes the smaller.
+    A weight has the bits that its projection needs, rounded up to what the chip has.
     Where the format is unknown: the weights alone, which is the least that it can be.
 
     Assumed: an axon without index starts at any neuron of the core (`cxBase`).
@@ -130,7 +144,7 @@ def memory_bits(
         run: targets of each axon from the first to the last.
         limits: those of the chip.
     """
-    weight_bits = limits.most("weight_bits") or 0
+    weight_bits = stored_bits(each, limits)
     stored = limits.synapse_format
     if stored is None:
         return weight_bits * int(used.sum()), False

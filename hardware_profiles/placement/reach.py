@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from spikewright.hops import Hop
 from spikewright.linear import apply_synapses, ends, pattern, windows
+from spikewright.loihi import has_both_signs, stored_bits
 from spikewright.nodes import (
     ChannelSynapses,
     ConvSynapses,
@@ -45,6 +46,8 @@ class Projection:
     """where the weight is not 0; the shape of the weight"""
     is_mixed: bool
     """weights of both signs occur"""
+    weight_bits: int
+    """that hold the weights exactly"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +74,8 @@ def projection(hop: Hop, synapses: Synapses, size: int) -> Projection:
         size,
         hop.first.delay,
         meets=weight != 0,
-        is_mixed=bool(weight.min(initial=0) < 0 < weight.max(initial=0)),
+        is_mixed=has_both_signs(weight),
+        weight_bits=stored_bits(weight, synapses.exponent),
     )
 
 

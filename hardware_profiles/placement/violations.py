@@ -13,6 +13,7 @@ from spikewright.hardware_profiles.placement.demand import Network, Resident
 from spikewright.hardware_profiles.placement.limits import LIMITS, Limits
 from spikewright.hardware_profiles.placement.load import Format, format_of, memory_bits
 from spikewright.hardware_profiles.placement.reach import Projection, in_degree
+from spikewright.loihi import WEIGHT_BITS, common_zeros
 from spikewright.nodes import (
     IntArray,
     PerNeuron,
@@ -95,13 +96,18 @@ def _is_even(each: Projection) -> bool:
 
 
 def _of_weights(each: Projection, limits: Limits) -> Iterator[Violation]:
-    """Yield weights beyond the 8 bits, of which one is the sign if signs are mixed."""
+    """Yield weights beyond the bits, of which one is the sign if signs are mixed.
+
+    Where 2 divides all weights they may be larger, up to what eight bits hold.
+    """
     weight, bits = each.synapses.weight, limits.most("weight_bits") or 0
     low, high = int(weight.min(initial=0)), int(weight.max(initial=0))
+    room = max(0, WEIGHT_BITS - bits) + each.is_mixed
+    step = 2 ** min(common_zeros(weight), room)
     least, most = (0, 2**bits - 1) if high > 0 else (1 - 2**bits, 0)
     if each.is_mixed:
-        step = 2 if _is_even(each) else 1
-        least, most = -step * 2 ** (bits - 1), step * (2 ** (bits - 1) - 1)
+        least, most = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    least, most = step * least, step * most
     if low < least or high > most:
         yield Violation(
             "weight_bits",
@@ -177,7 +183,7 @@ def _alone(
         stored, has_index = memory_bits(each, one, one, limits)
         axons += degree
         bits += degree * stored
-        key = format_of(each, has_index)
+        key = format_of(each, has_index, limits)
         formats[key] = np.maximum(formats.get(key, 0), np.sign(degree))
     return {
         "input_axons": axons,

@@ -46,6 +46,7 @@ from spikewright.hardware_profiles.prices.uncertainty import (
 )
 from spikewright.hardware_profiles.prices.work import Work, on_placement
 from spikewright.hardware_profiles.profiles.profile import HardwareProfile
+from spikewright.nodes import IntArray
 from spikewright.run_counts import RunCounts
 
 _MOST_DRAWS = 10**6
@@ -64,6 +65,9 @@ class CountedRun:
     """with those of the placement, by chip"""
     capacities: Mapping[str, Capacity]
     """by chip"""
+    answers: IntArray | None = None
+    """the class that the readout says after each step, (samples, steps); None: it was
+    not asked"""
 
     def capacity(self, profile: str) -> Capacity | None:
         """Return how the network lies on the chip of a profile; None: no chip known."""

@@ -14,6 +14,7 @@ from spikewright.hardware_profiles.prices.full_comparison import FullComparison
 from spikewright.hardware_profiles.prices.full_energy import FullEnergy
 from spikewright.hardware_profiles.prices.presets import ColumnFigure, PresetFigure
 from spikewright.hardware_profiles.prices.terms import Line, Missing
+from spikewright.hardware_profiles.reports.early_exit import early_exit_figures
 from spikewright.hardware_profiles.reports.figures import Figure, energy_figure, slug
 from spikewright.hardware_profiles.reports.rate_figures import (
     rate_figures,
@@ -46,6 +47,8 @@ def run_figures(report: RunReport) -> tuple[Figure, ...]:
         found += rate_figures(each)
     for each in report.full:
         found += _parts_of(report, each)
+    if report.early is not None:
+        found += early_exit_figures(report.early)
     named = {each.name: each for each in found}  # profiles share arithmetics, latency
     return tuple(named.values())
 

@@ -11,6 +11,7 @@ from spikewright.hardware_profiles.prices.full_comparison import FullComparison
 from spikewright.hardware_profiles.prices.full_energy import FullEnergy
 from spikewright.hardware_profiles.prices.terms import TERM_NAMES, total_j
 from spikewright.hardware_profiles.reports.all_figures import part_lines
+from spikewright.hardware_profiles.reports.early_exit import early_exit_section
 from spikewright.hardware_profiles.reports.lines import (
     accounting_lines,
     break_even_lines,
@@ -37,6 +38,7 @@ def run_document(report: RunReport) -> Document:
         *_terms(report),
         Section("What moves the ratio most", tornado_lines(report)),
         Section("Break-even", break_even_lines(report)),
+        *([early_exit_section(report.early)] if report.early else []),
         Section("Column A, compute only, as papers count", column_a_lines(report)),
         Section("Time", time_lines(report)),
         Section("Accounting", accounting_lines(report)),

@@ -15,6 +15,7 @@ from spikewright.hardware_profiles.prices.full_energy import FullEnergy
 from spikewright.hardware_profiles.prices.terms import Missing, TermName
 from spikewright.hardware_profiles.reports.all_figures import run_figures
 from spikewright.hardware_profiles.reports.document import run_document
+from spikewright.hardware_profiles.reports.early_exit import early_exit_facts
 from spikewright.hardware_profiles.reports.lines import left_out_lines
 from spikewright.hardware_profiles.reports.placement import placement_pictures
 from spikewright.hardware_profiles.reports.report import Report
@@ -66,6 +67,7 @@ def _run_facts(report: RunReport) -> Facts:
             name: _breakdown(each) for name, each in report.breakdown.items()
         },
         "comparisons": [_comparison(report, each) for each in report.full],
+        "early_exit": early_exit_facts(report.early) if report.early else None,
         "left_out": left_out_lines(report),
     }
 

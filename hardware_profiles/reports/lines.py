@@ -15,6 +15,7 @@ from spikewright.hardware_profiles.prices.presets import PresetFigure
 from spikewright.hardware_profiles.prices.terms import Missing
 from spikewright.hardware_profiles.profiles.constant import OPERATIONS
 from spikewright.hardware_profiles.profiles.sections import PRICED
+from spikewright.hardware_profiles.reports.early_exit import NO_ANSWERS
 from spikewright.hardware_profiles.reports.run import RunReport
 from spikewright.hardware_profiles.text.layout import amount, joules
 
@@ -191,6 +192,7 @@ def left_out_lines(report: RunReport) -> list[str]:
     teachers = {each.teacher.label: each.teacher for each in report.full}
     for figure in teachers.values():
         lines += _missing(f"{figure.label} by {figure.accounting.name}", figure)
+    lines += _no_early_exit(report)
     if report.idle_updates:
         lines.append(
             f"student: {amount(report.idle_updates)} more updates of idle neurons if a "
@@ -200,6 +202,14 @@ def left_out_lines(report: RunReport) -> list[str]:
     total = report.counted.run.total()
     lookup = "" if total.embedding_bits_read else " and embedding lookup"
     return [*lines, _OUTSIDE.format(lookup=lookup)]
+
+
+def _no_early_exit(report: RunReport) -> Iterable[str]:
+    if report.no_answers:
+        yield f"{NO_ANSWERS}: {report.no_answers}"
+    if report.early is not None:
+        for name, why in report.early.no_energy.items():
+            yield f"{name}, energy of fewer steps: {why}"
 
 
 def _missing(title: str, figure: FullEnergy) -> Iterable[str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from spikewright.errors import InputError
 from spikewright.hardware_profiles.prices.terms import TERM_NAMES
+from spikewright.hardware_profiles.reports.early_exit import NO_ANSWERS
 from spikewright.hardware_profiles.reports.figures import slug
 from spikewright.plots.break_even import BreakEvenCurve, Line
 from spikewright.plots.energy import LayerEnergy, TermEnergy
 from spikewright.plots.picture import Picture
 from spikewright.plots.prices import Price, ProfilePrices
+from spikewright.plots.sweep import Sweep
 
 Values = Mapping[str, float | None]
 """name of a figure -> its value"""
@@ -37,6 +39,8 @@ def energy_pictures(facts: Facts, values: Values) -> Iterator[Picture]:
     for each in every:
         if each.get("rate_line") and each["break_even"]:
             yield break_even_curve(values, each)
+    if facts.get("early_exit"):
+        yield early_exit_curve(facts)
 
 
 def values_of(document: Facts) -> Values:
@@ -173,11 +177,20 @@ def break_even_curve(values: Values, comparison: Facts) -> BreakEvenCurve:
     )
 
 
-def energies_by_step(facts: Facts, values: Values) -> dict[str, Sequence[float]]:
-    """Return the joules of a sample in each step, by profile; of a report by step."""
-    found: dict[str, Sequence[float]] = {}
-    for each in facts["comparisons"]:
-        parts = layer_energy(facts, values, each).parts
-        if values.get(f"full/{_base(each)}/student/total") is not None:
-            found[shown_name(each)] = list(parts.values())
-    return found
+def early_exit_curve(facts: Facts) -> Sweep:
+    """Return answers and energy against the number of steps.
+
+    Raises:
+        InputError: the report has none, and says why.
+    """
+    found = facts.get("early_exit")
+    if not found:
+        why = [each for each in facts["left_out"] if each.startswith(NO_ANSWERS)]
+        raise InputError("; ".join(why) or "the report is an older one; write again")
+    energies = {
+        shown_name(each): tuple(found["energy_j"][_base(each)])
+        for each in facts["comparisons"]
+        if _base(each) in found["energy_j"]
+    }
+    has_labels = found["against"] == "labels"
+    return Sweep(tuple(found["right"]), found["samples"], energies, has_labels)

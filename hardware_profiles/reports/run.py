@@ -22,6 +22,11 @@ from spikewright.hardware_profiles.prices.preset_files import Preset
 from spikewright.hardware_profiles.prices.presets import PresetFigure, price_preset
 from spikewright.hardware_profiles.prices.run_work import student_work
 from spikewright.hardware_profiles.profiles.profile import HardwareProfile
+from spikewright.hardware_profiles.reports.early_exit import (
+    EarlyExit,
+    Judge,
+    early_exit,
+)
 from spikewright.hardware_profiles.teachers.operations import TeacherWork
 
 
@@ -81,6 +86,9 @@ class RunReport:
     idle_updates: int
     """of a lone sample while it fills and drains the chip; in no figure"""
     wanted: Wanted
+    early: EarlyExit | None
+    """None: a readout before the last step is no answer, and `no_answers` says why"""
+    no_answers: str
 
     @property
     def teacher(self) -> TeacherWork:
@@ -114,8 +122,18 @@ def report_run(
     wanted: Wanted,
     *,
     idle_updates: int = 0,
+    judge: Judge | None = None,
+    no_answers: str = "",
 ) -> RunReport:
     """Price a counted run and its teacher on every profile.
+
+    Args:
+        counted: the run.
+        baselines: the teacher, in the format that ratios are against first.
+        wanted: profiles, accountings and presets.
+        idle_updates: of a lone sample, outside every figure.
+        judge: of the answers after each step, if the run has any.
+        no_answers: why it has none.
 
     Raises:
         InputError: nothing was counted, a breakdown is not possible, or a profile or
@@ -125,23 +143,14 @@ def report_run(
     if not baselines or not counted.run.counts:
         raise InputError("a report needs counted operations and a teacher")
     priced = [each for each in wanted.profiles if each.arithmetics]
+    full = _full(counted, baselines, wanted)
+    is_judged = judge is not None and counted.answers is not None
     return RunReport(
         counted,
         tuple(baselines),
         tuple(_column_a(counted, baselines[0].work, each) for each in priced),
         tuple(_preset(counted, baselines[0].work, each) for each in wanted.presets),
-        tuple(
-            compare_in_full(
-                counted,
-                baselines,
-                profile,
-                standard,
-                reuse=wanted.reuse,
-                draw=wanted.draw,
-            )
-            for profile in priced
-            for standard in choose_accountings(profile, wanted.accountings)
-        ),
+        full,
         {
             each.name: break_down(counted.graph, counted.counts(each.name), wanted.by)
             for each in wanted.profiles
@@ -153,6 +162,26 @@ def report_run(
         },
         idle_updates,
         wanted,
+        early_exit(counted, full, judge) if judge and is_judged else None,
+        no_answers,
+    )
+
+
+def _full(
+    counted: CountedRun, baselines: Sequence[Baseline], wanted: Wanted
+) -> tuple[FullComparison, ...]:
+    return tuple(
+        compare_in_full(
+            counted,
+            baselines,
+            profile,
+            standard,
+            reuse=wanted.reuse,
+            draw=wanted.draw,
+        )
+        for profile in wanted.profiles
+        if profile.arithmetics
+        for standard in choose_accountings(profile, wanted.accountings)
     )
 
 

@@ -19,6 +19,7 @@ _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
 _NUMBER: Schema = {"type": "number"}
 _FLAG: Schema = {"type": "boolean"}
+_NONE: Mapping[str, Schema] = {}
 UNITS = ("J", "1", "s", "1/s", "J s", "MAC", "FLOP", "operation", "byte")
 """of figures"""
 
@@ -41,8 +42,8 @@ def report_schema() -> Schema:
         "$schema": DRAFT,
         "title": "spikewright report",
         "oneOf": [
-            _with_origin(_closed({**common, **_run()})),
-            _with_origin(_closed({**common, **_alone()})),
+            _with_others(_closed({**common, **_run()}), _later()),
+            _with_others(_closed({**common, **_alone()})),
         ],
         "definitions": {
             "counts": _counts(),
@@ -63,12 +64,15 @@ def schema_text() -> str:
 # --- parts ---------------------------------------------------------------------------
 
 
-def _with_origin(report: Schema) -> Schema:
-    """Allow what the command line adds: versions, and the options of the command."""
+def _with_others(report: Schema, others: Mapping[str, Schema] = _NONE) -> Schema:
+    """Allow what need not be there.
+
+    The command line adds versions, and the options of the command.
+    """
     origin = {"versions": _map(_TEXT), "config": {"type": "object"}}
     properties = report["properties"]
     assert isinstance(properties, dict)  # noqa: S101 - `_closed` made it
-    return {**report, "properties": {**properties, **origin}}
+    return {**report, "properties": {**properties, **origin, **others}}
 
 
 def _run() -> dict[str, Schema]:
@@ -110,6 +114,20 @@ def _run() -> dict[str, Schema]:
         "comparisons": _list(_comparison()),
         "left_out": _list(_TEXT),
     }
+
+
+def _later() -> dict[str, Schema]:
+    """Return what older reports lack."""
+    early_exit = _closed(
+        {
+            "against": {"enum": ["labels", "last step"]},
+            "samples": _WHOLE,
+            "right": _list(_WHOLE),
+            "depth": _WHOLE,
+            "energy_j": _map(_list(_NUMBER)),
+        }
+    )
+    return {"early_exit": _or_null(early_exit)}
 
 
 def _comparison() -> Schema:

@@ -22,10 +22,12 @@ from spikewright.hardware_profiles.placement.capacity import (
 from spikewright.hardware_profiles.prices.baselines import Baseline
 from spikewright.hardware_profiles.prices.full_comparison import CountedRun
 from spikewright.hardware_profiles.profiles.profile import HardwareProfile
+from spikewright.hardware_profiles.reports.early_exit import Judge, why_no_answers
 from spikewright.hardware_profiles.reports.facts import finish_run
 from spikewright.hardware_profiles.reports.report import Report
 from spikewright.hardware_profiles.reports.run import Wanted, report_run
-from spikewright.nodes import BiasLine, Input
+from spikewright.nodes import BiasLine, Input, IntArray
+from spikewright.plots.sweep import answers_by_step
 from spikewright.run_counts import RunCounts, join_counts
 from spikewright.trace import SpikeTrace
 
@@ -41,6 +43,7 @@ def report_traces(
     wanted: Wanted,
     *,
     embedding_bits: Mapping[str, int] = _NO_BITS,
+    judge: Judge | None = None,
 ) -> Report:
     """Count traces of the same graph, and price them beside a teacher.
 
@@ -50,14 +53,15 @@ def report_traces(
         baselines: the teacher, in the format that ratios are against first.
         wanted: profiles, accountings and presets.
         embedding_bits: as for `count_run`, for the traces with tokens.
+        judge: of the answers after each step, if the readout has any before the last.
 
     Raises:
         GraphError: the graph cannot be counted, see `count_run`.
-        InputError: a trace does not fit the graph, there is none, or a breakdown is
-            not possible.
+        InputError: a trace does not fit the graph, there is none, labels do not fit,
+            or a breakdown is not possible.
         ProfileError: a profile lacks what its accounting names.
     """
-    counting = prepare_counting(graph, wanted.profiles)
+    counting = prepare_counting(graph, wanted.profiles, judge)
     counts = _counted(counting, parts, embedding_bits)
     if wanted.by != "sample":
         counts = (each.added(counting) for each in counts)
@@ -83,7 +87,14 @@ def report_counts(
     """
     counted, graph = join_parts(counting, parts), counting.graph
     return finish_run(
-        report_run(counted, baselines, wanted, idle_updates=_idle_updates(graph))
+        report_run(
+            counted,
+            baselines,
+            wanted,
+            idle_updates=_idle_updates(graph),
+            judge=counting.judge,
+            no_answers=counting.no_answers,
+        )
     )
 
 
@@ -114,6 +125,10 @@ class Counting:
     """by chip that the graph fits"""
     capacities: Mapping[str, Capacity]
     """by chip"""
+    judge: Judge | None
+    """of answers"""
+    no_answers: str
+    """why no answers are kept; empty: they are"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,19 +139,24 @@ class Counts:
     """without packets and hops"""
     on_chip: Mapping[str, RunCounts]
     """with those of each chip"""
+    answers: IntArray | None
+    """after each step, (samples, steps), if they are kept"""
 
     def added(self, counting: Counting) -> Counts:
         """Add the samples up; every figure but those by sample stays the same."""
         rows = list(nodes_of_rows(counting.graph).values())
         on_chip = {chip: each.added(rows) for chip, each in self.on_chip.items()}
-        return Counts(self.run.added(rows), on_chip)
+        return Counts(self.run.added(rows), on_chip, self.answers)
 
 
-def prepare_counting(graph: Graph, profiles: Sequence[HardwareProfile]) -> Counting:
+def prepare_counting(
+    graph: Graph, profiles: Sequence[HardwareProfile], judge: Judge | None = None
+) -> Counting:
     """Place a graph on the chips of profiles.
 
     Raises:
         GraphError: the graph cannot be placed.
+        InputError: a label is no class of the network.
     """
     names = [each.name for each in profiles]
     priced = {CHIPS.get(each.name) for each in profiles if each.arithmetics}
@@ -146,7 +166,7 @@ def prepare_counting(graph: Graph, profiles: Sequence[HardwareProfile]) -> Count
         for chip, each in capacities.items()
         if chip in priced and (found := traffic_on(graph, each)) is not None
     }
-    return Counting(graph, traffic, capacities)
+    return Counting(graph, traffic, capacities, judge, why_no_answers(graph, judge))
 
 
 def count_part(
@@ -164,7 +184,8 @@ def count_part(
     run, on_chip = count_placed(
         counting.graph, trace, counting.traffic, lengths=lengths, embedding_bits=bits
     )
-    return Counts(run, on_chip)
+    answers = None if counting.no_answers else answers_by_step(trace.output)
+    return Counts(run, on_chip, answers)
 
 
 def join_parts(counting: Counting, parts: Iterable[Counts]) -> CountedRun:
@@ -175,7 +196,12 @@ def join_parts(counting: Counting, parts: Iterable[Counts]) -> CountedRun:
     """
     every = _joined(parts)
     return CountedRun(
-        "student", counting.graph, every.run, every.on_chip, counting.capacities
+        "student",
+        counting.graph,
+        every.run,
+        every.on_chip,
+        counting.capacities,
+        every.answers,
     )
 
 
@@ -192,9 +218,11 @@ def _joined(parts: Iterable[Counts]) -> Counts:
 
 def _join(every: Sequence[Counts]) -> Counts:
     chips = every[0].on_chip
+    answers = [each.answers for each in every if each.answers is not None]
     return Counts(
         join_counts(each.run for each in every),
         {chip: join_counts(each.on_chip[chip] for each in every) for chip in chips},
+        np.concatenate(answers) if answers else None,
     )
 
 

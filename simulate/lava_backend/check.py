@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from spikewright.loihi import (
     MAX_EXPONENT,
     MAX_THRESHOLD,
     largest_sum,
+    stored_bits,
+    upper_shift,
     weight_limit,
 )
 
@@ -86,7 +89,7 @@ def _refuse_stock(name: str, reason: str) -> None:
 
 
 def _check_shift(name: str, node: n.Synapses) -> None:
-    shift = lava_weights(node)[1]
+    shift = lava_weights(node).exponent
     if abs(shift) > MAX_EXPONENT:
         raise GraphError(
             f"synapses '{name}': a chip would shift their sums by {shift}; allowed: "
@@ -94,14 +97,28 @@ def _check_shift(name: str, node: n.Synapses) -> None:
         )
 
 
-def lava_weights(node: n.Synapses) -> tuple[n.NumberArray, int]:
-    """Return weights and exponent as stock fixed-point synapses keep them exactly.
+class LavaWeights(NamedTuple):
+    """Weights as stock fixed-point synapses keep them exactly."""
 
-    Lava drops the lowest bit of mixed signs, so those are doubled and the sum halved.
+    weight: n.NumberArray
+    """int32"""
+    exponent: int
+    """`weight_exp`: what shifts their sums"""
+    bits: int
+    """`num_weight_bits`"""
+
+
+def lava_weights(node: n.Synapses) -> LavaWeights:
+    """Return weights with as few bits as they need, where Lava's Dense keeps them.
+
+    They are shifted up to the bits that it does not drop, and their sums back down.
     """
-    weight = node.weight.astype(np.int32)
-    is_mixed = bool(np.any(weight > 0) and np.any(weight < 0))
-    return (2 * weight, node.exponent - 1) if is_mixed else (weight, node.exponent)
+    weight, shift = node.weight, upper_shift(node.weight, node.exponent)
+    return LavaWeights(
+        weight.astype(np.int32) << shift,
+        node.exponent - shift,
+        stored_bits(weight, node.exponent),
+    )
 
 
 # --- edges and shapes ----------------------------------------------------------------

@@ -221,6 +221,7 @@ if TYPE_CHECKING:
     from spikewright.hardware_profiles.profiles.profile import (
         load_profile as load_profile,
     )
+    from spikewright.hardware_profiles.reports.early_exit import Judge as Judge
     from spikewright.hardware_profiles.reports.report import Report as Report
     from spikewright.hardware_profiles.reports.run import Wanted as Wanted
     from spikewright.hardware_profiles.reports.teacher import (

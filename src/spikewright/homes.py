@@ -180,6 +180,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "list_profiles",
         "load_profile",
     ),
+    "hardware_profiles.reports.early_exit": ("Judge",),
     "hardware_profiles.reports.report": ("Report",),
     "hardware_profiles.reports.run": ("Wanted",),
     "hardware_profiles.reports.teacher": ("report_teacher",),

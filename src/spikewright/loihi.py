@@ -72,6 +72,26 @@ def needed_bits(weight: NumberArray) -> int:
     return max(1, (high - low).bit_length())
 
 
+def upper_shift(weight: NumberArray, exponent: int) -> int:
+    """Return by how many bits a synapse shifts integer weights up to store them.
+
+    It drops the lower ones of its eight bits, and one more of mixed signs (a sign is a
+    bit, but the range doubles). The exponent makes up for it, and can only go so low.
+    """
+    sign = int(has_both_signs(weight))
+    most = WEIGHT_BITS + sign - needed_bits(weight) - common_zeros(weight)
+    return max(sign, min(most, exponent + MAX_EXPONENT))
+
+
+def stored_bits(weight: NumberArray, exponent: int) -> int:
+    """Return the bits in which a synapse holds integer weights exactly.
+
+    Those that they need; more where the exponent is too low to shift them that far up.
+    """
+    used = WEIGHT_BITS + int(has_both_signs(weight)) - upper_shift(weight, exponent)
+    return max(needed_bits(weight), used - common_zeros(weight))
+
+
 def shift_to_zero(values: NumberArray, bits: int) -> NumberArray:
     """Shift right towards zero: rsz(x, n) = sign(x) (|x| >> n)."""
     magnitude = np.abs(values) >> bits

@@ -32,9 +32,9 @@ class RunCounts:
     """the part of `totals()` that padding tokens caused; empty without lengths"""
     uncounted: tuple[tuple[str, str], ...]
     """(node, what is missing and why)"""
-    most: Mapping[frozenset[str], Mapping[str, int]] | None = None
+    most: Mapping[frozenset[str], Mapping[str, IntArray]] | None = None
     """of counts whose samples were added up, so that `counts` has one row: nodes ->
-    field -> the largest sum of these nodes in a step of a sample"""
+    field -> (steps,), the largest sum of these nodes in each step of a sample"""
 
     @property
     def barriers(self) -> IntArray:
@@ -116,6 +116,14 @@ class RunCounts:
         Raises:
             InputError: the samples were added up, and not for these nodes together.
         """
+        return {key: int(each.max()) for key, each in self.fullest(nodes).items()}
+
+    def fullest(self, nodes: Collection[str]) -> dict[str, IntArray]:
+        """Return the most of each field in each step of one sample, (steps,).
+
+        Raises:
+            InputError: as `peak`.
+        """
         if self.most is not None:
             if frozenset(nodes) not in self.most:
                 raise InputError(
@@ -126,7 +134,7 @@ class RunCounts:
         for name in nodes:
             for key, values in self.counts.get(name, {}).items():
                 sums[key] = sums[key] + values if key in sums else values
-        return {key: int(each.max()) for key, each in sums.items()}
+        return {key: each.max(axis=0) for key, each in sums.items()}
 
     def added(self, groups: Iterable[Collection[str]] = ()) -> RunCounts:
         """Add the samples up: what is left is as large for one as for a million.
@@ -142,7 +150,7 @@ class RunCounts:
                 name: {k: v.sum(axis=0, keepdims=True) for k, v in fields.items()}
                 for name, fields in self.counts.items()
             },
-            most={frozenset(nodes): self.peak(nodes) for nodes in every},
+            most={frozenset(nodes): self.fullest(nodes) for nodes in every},
         )
 
     def refuse_uncounted(self) -> None:
@@ -202,10 +210,12 @@ def _sum(rows: Sequence[IntArray]) -> IntArray:
 
 
 def _largest(
-    parts: Sequence[Mapping[frozenset[str], Mapping[str, int]]],
-) -> dict[frozenset[str], dict[str, int]]:
+    parts: Sequence[Mapping[frozenset[str], Mapping[str, IntArray]]],
+) -> dict[frozenset[str], dict[str, IntArray]]:
     return {
-        nodes: {key: max(each[nodes][key] for each in parts) for key in fields}
+        nodes: {
+            key: np.max([each[nodes][key] for each in parts], axis=0) for key in fields
+        }
         for nodes, fields in parts[0].items()
     }
 

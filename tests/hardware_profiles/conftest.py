@@ -60,7 +60,9 @@ def chip() -> Callable[..., Limits]:
     def make(*, has_format: bool = False, **limits: int) -> Limits:
         given = {"cores": 2, "neurons": 4, "weight_bits": 8, **limits}
         values = {key: Limit(each, "", "invented", "C") for key, each in given.items()}
-        stored = SynapseFormat(64, 64, 10, (6, 7, 8, 9, 10), "invented", "C")
+        stored = SynapseFormat(
+            64, 64, 10, (1, 2, 3, 4, 5, 6, 8), (6, 7, 8, 9, 10), "invented", "C"
+        )
         return Limits("tiny", "a chip", values, (), stored if has_format else None)
 
     return make

@@ -16,6 +16,7 @@ from spikewright.nodes import DenseSynapses, Input, Output, SpikingNeurons
 from spikewright.plots.attention import Attention
 from spikewright.plots.attention_scores import attention_scores
 from spikewright.plots.break_even import BreakEvenCurve, Line
+from spikewright.plots.convergence import Convergence, Settling
 from spikewright.plots.curve import Curve, TrainingCurve
 from spikewright.plots.energy import LayerEnergy, TermEnergy
 from spikewright.plots.graph_dot import dot_text
@@ -63,6 +64,7 @@ PICTURES: dict[str, Callable[[str], Picture]] = {
     "attention": lambda x: Attention((x,), (x,), (x,), np.ones((1, 1)), {x: 0.5}),
     "attention_scores": lambda x: attention_scores((x,), [np.ones((1, 1, 1, 1))]),
     "break_even": lambda x: BreakEvenCurve(x, LINE, {x: 2e-6}, {x: 0.1}),
+    "convergence": lambda x: Convergence((Settling(x, (0.2, 0.1), 0.3, 2),), 0.1, 1),
     "curve": lambda x: TrainingCurve((Curve(x, {x: ((1, 0.5), (2, 0.7))}),)),
     "layers": lambda x: LayerEnergy(x, x, {x: 1e-6}),
     "terms": lambda x: TermEnergy(x, {x: 1e-6}, {x: 2e-6}, x),

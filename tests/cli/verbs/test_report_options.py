@@ -359,7 +359,7 @@ def test_the_batch_changes_no_count(
 def test_sentences_as_json_lines(
     run, here, body, exported: Path, sentences: Path
 ) -> None:
-    rows = (json.dumps({"text": each, "label": 1}) for each in SENTENCES)
+    rows = (json.dumps({"text": each}) for each in SENTENCES)
     (here / "s.jsonl").write_text("\n".join(rows))
     found = run("report", exported, "--text", "s.jsonl", "--json").out
     usual = run("report", exported, "--text", sentences, "--json").out

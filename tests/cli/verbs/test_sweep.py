@@ -124,6 +124,28 @@ def test_what_points_share_is_done_once_and_what_is_done_is_kept(
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
+def test_weights_may_have_ever_fewer_bits(run, files: Path) -> None:
+    _change(files, 'rounding = ["nearest", "zero"]', "weight_bits = [8, 3, 1]")
+    _change(files, "[2, 4]", "[4]")
+    _change(files, "[sweep]\n", "[check]\nprofile = 'loihi2'\n\n[sweep]\n")
+    done = run("sweep", "sweep.toml")
+    assert done.status == 1
+    rows = _rows()
+    assert [each["lower.weight-bits"] for each in rows] == ["8", "3", "1"]
+    assert "have weights of both signs, which 1 bit cannot hold" in rows[2]["why not"]
+    words = ("lower", "net.nir", "--weight-bits", "3", "-o", "lowered.npz")
+    assert run(*words).status == 0
+    words = ("simulate", "lowered.npz", "--inputs", "x.npy", "--steps", 4, "--json")
+    alone = json.loads(run(*words).out)["spikes"] / 2
+    assert float(rows[0]["spikes"]) != alone == float(rows[1]["spikes"])
+    # the check of a point is of its bits, and so is what the network takes of a chip
+    for point, bits in (("0", 8), ("1", 3)):
+        checked = files / "out" / "points" / point / "check" / "check.json"
+        chip = json.loads(checked.read_text())["chips"][0]["replicated"]
+        taken = {each["name"]: each["weight_bits"] for each in chip["projections"]}
+        assert taken["fc2"] == bits
+
+
 def test_a_point_that_fails_is_told_and_the_others_go_on(run, files: Path) -> None:
     _change(files, "[sweep.lower]", '[sweep.report]\nteacher = ["bert-base", "none"]\n')
     _change(files, 'rounding = ["nearest", "zero"]', "")

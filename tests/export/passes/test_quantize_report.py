@@ -61,10 +61,10 @@ def _dense(
 
 
 def test_dyadic_weights_lose_nothing() -> None:
-    # 1.5 and 0.5 are 192 and 64 << 7 at 2**14; 192 needs all 8 bits
+    # 1.5 and 0.5 are 192 and 64 << 7 at 2**14, or 3 and 1 << 13: 2 bits hold those
     found = _dense([[1.5, 0.0, 0.5]]).projections["w"]
     assert (found.source, found.target) == ("input", "n")
-    assert (found.weights, found.exponent, found.bits) == (2, 7, 8)
+    assert (found.weights, found.exponent, found.bits) == (2, 7, 2)
     assert (found.saturated, found.lost) == (0, 0)
     assert (found.largest_error, found.rms_error, found.gain_bits_lost) == (0, 0, 0)
 
@@ -77,9 +77,12 @@ def test_rounding_errors_by_hand() -> None:
 
 
 def test_bits_count_the_sign_where_there_are_two() -> None:
-    # 64 needs 7 bits and a sign; 128 needs 8; 2 needs 2
-    assert _dense([[1.0, -0.5]]).projections["w"].bits == 8
-    assert _dense([[1.0, 0.5]]).projections["w"].bits == 8
+    # in units of 1/64, 85 and -32 need 7 bits and a sign; 171 and 64 of 1/128 need 8
+    assert _dense([[4 / 3, -0.5]]).projections["w"].bits == 8
+    assert _dense([[4 / 3, 0.5]]).projections["w"].bits == 8
+    # 2 and -1 need 2 bits and a sign, but 1, -1 and 0 one less
+    assert _dense([[1.0, -0.5]]).projections["w"].bits == 3
+    assert _dense([[1.0, 0.0, -1.0]]).projections["w"].bits == 2
     # Beside a threshold of 60000 the scale is 2: a weight of 1 is 2 << 0.
     found = _dense([[1.0, 0.5]], threshold=np.array([60000.0])).projections["w"]
     assert (found.bits, found.exponent) == (2, 0)
@@ -101,7 +104,7 @@ def test_weights_that_vanish_or_saturate_are_counted() -> None:
 
 def test_a_map_of_zeros_has_no_errors() -> None:
     found = _dense([[0.0, 0.0]]).projections["w"]
-    assert (found.weights, found.bits, found.exponent) == (0, 0, 0)
+    assert (found.weights, found.bits, found.exponent) == (0, 1, 0)
     assert (found.largest_error, found.rms_error) == (0, 0)
 
 

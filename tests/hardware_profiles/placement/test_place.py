@@ -129,34 +129,56 @@ def test_a_relay_is_what_sends_just_what_arrives(relays) -> None:
 
 def test_a_dense_axon_takes_words_of_64_bits(dense, ones) -> None:
     # 64 targets: one entry of 64 x 8 + 10 = 522 bits, 9 words of 64: 576; 3 axons
-    assert _most(place(dense(ones(64, 3)), LOIHI1), "synapse_bits") == 3 * 576
+    weight = 255 * ones(65, 3)
+    assert _most(place(dense(weight[:64]), LOIHI1), "synapse_bits") == 3 * 576
     # 65 targets: a second entry of 8 + 10 bits: 1 word more
-    assert _most(place(dense(ones(65, 3)), LOIHI1), "synapse_bits") == 3 * (576 + 64)
+    assert _most(place(dense(weight), LOIHI1), "synapse_bits") == 3 * (576 + 64)
 
 
 def test_a_delay_takes_its_bits_in_each_synapse(dense, ones) -> None:
     # 5 steps: 3 bits; 64 x (8 + 3) + 10 = 714, 12 words: 768
-    assert _most(place(dense(ones(64, 3), 5), LOIHI1), "synapse_bits") == 3 * 768
+    weight = 255 * ones(64, 3)
+    assert _most(place(dense(weight, 5), LOIHI1), "synapse_bits") == 3 * 768
+
+
+@pytest.mark.parametrize(
+    ("weight", "bits", "words"),
+    [
+        ([1, 0], 1, 2),  # 64 x 1 + 10 = 74 bits
+        ([-64, 0], 1, 2),  # -1 and an exponent
+        ([1, -1], 2, 3),  # 64 x 2 + 10 = 138
+        ([96, -32], 3, 4),  # 3 and -1: 64 x 3 + 10 = 202
+        ([63, 1], 6, 7),  # 64 x 6 + 10 = 394
+        ([127, 1], 7, 9),  # 7 bits are stored as 8: 64 x 8 + 10 = 522
+        ([63, -63], 7, 9),
+        ([127, -127], 8, 9),
+    ],
+)
+def test_a_weight_takes_the_bits_that_it_needs(dense, weight, bits, words) -> None:
+    # one axon to 64 targets, without index
+    placement = place(dense(np.array([weight] * 32).reshape(64, 1)), LOIHI1)
+    assert _most(placement, "synapse_bits") == words * 64
+    assert [each.weight_bits for each in placement.demand.projections] == [bits]
 
 
 def test_few_synapses_are_stored_with_an_index(dense, ones) -> None:
     weight = np.zeros((1000, 10), dtype=np.int64)
-    weight[7] = 1
+    weight[7] = 255
     # One synapse an axon: 8 + 10 bits of index + 10 = 28, 1 word
     assert _most(place(dense(weight), LOIHI1), "synapse_bits") == 10 * 64
     # Of 20 targets 3 used: 3 x 18 + 10 = 64, still 1 word
     weight = np.zeros((20, 10), dtype=np.int64)
-    weight[:3] = 1
+    weight[:3] = 255
     assert _most(place(dense(weight), LOIHI1), "synapse_bits") == 10 * 64
     # Of 20 targets 12 used: with index 12 x 18 + 10 = 226, 4 words;
     # without 20 x 8 + 10 = 170, 3 words: the smaller is taken
-    weight[:12] = 1
+    weight[:12] = 255
     assert _most(place(dense(weight), LOIHI1), "synapse_bits") == 10 * 3 * 64
 
 
 def test_without_a_format_weights_alone_are_counted_as_the_least(dense, ones) -> None:
-    placement = place(dense(ones(64, 3)), LOIHI2)
-    assert _most(placement, "synapse_bits") == 64 * 3 * 8
+    placement = place(dense(127 * ones(64, 3)), LOIHI2)
+    assert _most(placement, "synapse_bits") == 64 * 3 * 7
     assert placement.is_memory_least
 
 
@@ -175,7 +197,7 @@ def test_a_core_is_filled_to_its_last_neuron(relays) -> None:
 def test_input_axons_cut_a_population(dense, ones) -> None:
     # An axon may take 2**20 / 4096 = 256 bits: 8 n + 10 <= 256, so n = 30;
     # 64 = 30 + 30 + 4
-    placement = place(dense(ones(64, 4096)), LOIHI1)
+    placement = place(dense(255 * ones(64, 4096)), LOIHI1)
     assert [core.holds for core in placement.cores] == [
         (("n", 30),),
         (("n", 30),),
@@ -390,6 +412,38 @@ def test_weights_have_8_bits(dense, weight, fits: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("weight", "allowed"),
+    [
+        ([[15, 0]], None),
+        ([[240, 16]], None),  # 15 and 1, times 16
+        ([[-112, 112]], None),  # 7 times 16
+        ([[-256, 224]], None),  # -8 and 7, times 32
+        ([[17, 0]], "0 to 15 (4 bits)"),
+        ([[34, 2]], "0 to 30 (4 bits)"),
+        ([[-9, 1]], "-8 to 7 (4 bits)"),
+        ([[-256, 256]], "-256 to 224 (4 bits)"),  # beyond eight bits
+    ],
+)
+def test_a_chip_may_have_weights_of_4_bits(dense, weight, allowed, chip) -> None:
+    violations = place(dense(np.array(weight)), chip(weight_bits=4)).violations
+    assert [each.allowed for each in violations] == ([allowed] if allowed else [])
+
+
+def test_weights_of_different_widths_have_different_formats(build, lif, chip) -> None:
+    nodes = {
+        "input": Input((1,)),
+        "a": DenseSynapses(np.array([[1], [1]])),
+        "b": DenseSynapses(np.array([[3], [1]])),
+        "n": lif(2),
+        "output": Output((2,)),
+    }
+    graph = build(nodes, "input a", "input b", "a n", "b n", "n output")
+    placement = place(graph, chip(has_format=True))
+    assert _most(placement, "formats") == 2
+    assert [each.weight_bits for each in placement.demand.projections] == [1, 2]
+
+
+@pytest.mark.parametrize(
     ("weight", "exponent", "fits"),
     [
         (1, 7, True),
@@ -450,21 +504,22 @@ def test_a_neuron_has_4096_sources(dense, ones) -> None:
 def test_a_neuron_that_is_too_big_does_not_scatter_its_population(dense, ones) -> None:
     # 30 neurons of 8 x 30 + 10 = 250 bits an axon, as if there were axons enough:
     # 4097 x 256 bits exceed the memory, 4097 x 192 (22 neurons) do not.
-    placement = place(dense(ones(44, 4097)), LOIHI1)
+    placement = place(dense(255 * ones(44, 4097)), LOIHI1)
     assert [core.holds for core in placement.cores] == [(("n", 22),), (("n", 22),)]
 
 
 def test_a_neuron_has_the_memory_of_one_core(dense, ones, chip) -> None:
-    assert place(dense(ones(1, 10)), chip(synapse_bits=80)).violations == ()
-    placement = place(dense(ones(1, 11)), chip(synapse_bits=80))
+    weight = 255 * ones(1, 11)
+    assert place(dense(weight[:, :10]), chip(synapse_bits=80)).violations == ()
+    placement = place(dense(weight), chip(synapse_bits=80))
     assert [str(each) for each in placement.violations] == [
         "n: 1 neuron needs 88 bits of synapse memory alone; allowed: 80 a core; "
         "give the neurons fewer sources, or sum in two stages"
     ]
     # As Loihi 1 stores them: 8 + 10 bits, a word for each of 3 axons
     stored = chip(has_format=True, synapse_bits=3 * 64)
-    assert place(dense(ones(1, 3)), stored).violations == ()
-    assert _kinds(place(dense(ones(1, 4)), stored)) == ["synapse_bits"]
+    assert place(dense(weight[:, :3]), stored).violations == ()
+    assert _kinds(place(dense(weight[:, :4]), stored)) == ["synapse_bits"]
 
 
 def test_a_readout_is_told_to_let_the_host_add(build, ones) -> None:

@@ -129,14 +129,16 @@ def test_counts_of_a_dense_net(dense: Net) -> None:
         # Each input spikes 3 times; 2 inputs x 6 steps, a bit each. Input 0 reaches
         # core 0, input 1 both: 3 x 1 + 3 x 2 packets.
         "in": Count(spikes=6, activation_bits_written=12, packets=9),
-        # Each of 6 spikes meets two weights and a zero; 12 events x 8 bits.
+        # Each of 6 spikes meets two weights and a zero; 7 and -2 need 3 bits and a
+        # sign: 12 events x 4 bits.
         "w": Count(
-            synops=12, synops_zero=6, weight_bits_read=96, activation_bits_read=12
+            synops=12, synops_zero=6, weight_bits_read=48, activation_bits_read=12
         ),
         # 6 steps, to both cores, one of which is a tile away.
         "line": Count(spikes=6, activation_bits_written=6, packets=12, hops_ew=6),
+        # 5 needs 3 bits.
         "b": Count(
-            synops=12, synops_zero=6, weight_bits_read=96, activation_bits_read=6
+            synops=12, synops_zero=6, weight_bits_read=36, activation_bits_read=6
         ),
         # 3 neurons x 6 steps; only neuron 1, without a bias, once gets nothing: in the
         # first step of sample 1. A v of 24 bits each.
@@ -179,16 +181,16 @@ def test_energy_of_a_dense_net(dense: Net) -> None:
         "network": 1174.5,
     }
     assert total_pj(silicon) == "2799.300000"
-    # 24 x 0.1 = 2.4; 192 bits x 0.3125 = 60; 864 bits x 0.3125 + 18 x 3.4 = 331.2;
+    # 24 x 0.1 = 2.4; 84 bits x 0.3125 = 26.25; 864 bits x 0.3125 + 18 x 3.4 = 331.2;
     # 21 packets x 32 bits x 0.15625 = 105; / 2
     cmos = dense.price("cmos45", "int8_updates", SRAM)
     assert terms_pj(cmos) == {
         "arithmetic": 1.2,
-        "weight memory": 30.0,
+        "weight memory": 13.125,
         "state": 165.6,
         "events": 52.5,
     }
-    assert total_pj(cmos) == "249.300000"
+    assert total_pj(cmos) == "232.425000"
     # A hop has no price at 45 nm, nor has a barrier: 3 of each a sample.
     missing = {each.operation: each.amount for _, each in cmos.missing}
     assert missing == {"hops_ew": 3, "barriers": 3, "leakage": 1}
@@ -248,13 +250,13 @@ def test_counts_of_a_kernel(kernel: Net) -> None:
         # the center and the middle of the edge reach both cores: 1 + 2 + 2.
         "in": Count(spikes=3, activation_bits_written=18, packets=5),
         # Of 8 neighbors the corner has 3, the center 8, the middle of an edge 5; each
-        # meets the zero in the center of the kernel.
+        # meets the zero in the center of the kernel. 1 and 0 need a bit.
         "conv": Count(
-            synops=16, synops_zero=3, weight_bits_read=128, activation_bits_read=18
+            synops=16, synops_zero=3, weight_bits_read=16, activation_bits_read=18
         ),
-        # The center meets a zero.
+        # The center meets a zero. So do 2 and 0, which are 1 and 0 times 2.
         "skip": Count(
-            synops=2, synops_zero=1, weight_bits_read=16, activation_bits_read=18
+            synops=2, synops_zero=1, weight_bits_read=2, activation_bits_read=18
         ),
         # Step 0: all 9 get an event. Step 1: five neighbors, and the place itself by
         # the skip; the last row gets none. Two ways: a sum for each of 18 updates.
@@ -285,16 +287,16 @@ def test_energy_of_a_kernel(kernel: Net) -> None:
         "network": 555.0,
     }
     assert total_pj(silicon) == "2648.400000"
-    # (18 + 18) x 0.1 = 3.6; 144 bits x 0.3125 = 45; 864 bits x 0.3125 + 18 x 3.4 =
+    # (18 + 18) x 0.1 = 3.6; 18 bits x 0.3125 = 5.625; 864 bits x 0.3125 + 18 x 3.4 =
     # 331.2; 5 packets x 32 bits x 0.15625 = 25
     cmos = kernel.price("cmos45", "int8_updates", SRAM)
     assert terms_pj(cmos) == {
         "arithmetic": 3.6,
-        "weight memory": 45.0,
+        "weight memory": 5.625,
         "state": 331.2,
         "events": 25.0,
     }
-    assert total_pj(cmos) == "404.800000"
+    assert total_pj(cmos) == "365.425000"
 
 
 # --- recurrent, with a delay ---------------------------------------------------------

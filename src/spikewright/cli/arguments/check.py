@@ -6,7 +6,7 @@ import argparse
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from spikewright.cli.arguments.shared import add_dt
+from spikewright.cli.arguments.shared import add_dt, add_weight_bits
 
 
 def add_check(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
@@ -35,5 +35,6 @@ def add_check(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentPars
         help="whose limits, once for each; default: loihi1 and loihi2",
     )
     add_dt(verb)
+    add_weight_bits(verb)
     verb.set_defaults(run=run)
     return verb

@@ -6,7 +6,7 @@ import argparse
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from spikewright.cli.arguments.shared import add_dt
+from spikewright.cli.arguments.shared import add_dt, add_weight_bits
 
 
 def add_lower(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParser:
@@ -71,9 +71,11 @@ def _add_quantization(verb: ArgumentParser) -> None:
     group.add_argument(
         "--scale",
         choices=("max", "percentile", "mse"),
-        help="what fills 8 bits: the largest weight, so that none saturates (default), "
-        "a percentile of the weights, or what makes their squared error least",
+        help="what fills their bits: the largest weight, so that none saturates "
+        "(default), a percentile of the weights, or what makes their squared error "
+        "least",
     )
+    add_weight_bits(group)
     group.add_argument(
         "--percentile",
         type=float,

@@ -19,8 +19,9 @@ def add_plot(verbs: argparse._SubParsersAction[ArgumentParser]) -> ArgumentParse
     )
     kinds = verb.add_subparsers(dest="kind", required=True, metavar="WHAT")
     for add in (
-        *(_raster, _rates, _attention, _sweep, _energy, _profiles, _break_even),
-        *(_graph, _placement, _quantization, _curve),
+        *(_raster, _rates, _attention, _convergence, _sweep),
+        *(_energy, _profiles, _break_even, _curve),
+        *(_graph, _placement, _quantization),
     ):
         add(kinds)
     return verb
@@ -93,6 +94,30 @@ def _attention(kinds: Kinds[ArgumentParser]) -> None:
     )
     _add_sample(parser)
     _add_populations(parser)
+
+
+def _convergence(kinds: Kinds[ArgumentParser]) -> None:
+    says = "how far a SpikingBERT's rates are from equilibrium after each step"
+    example = 'runs/settled --text "a moving film" -o convergence.svg'
+    parser = _kind(kinds, "convergence", says, example)
+    _add_file(parser, "RUN|STUDENT", "a trained SpikingBERT, or the run that made it")
+    parser.add_argument(
+        "--text",
+        action="append",
+        required=True,
+        metavar="SENTENCE",
+        help="once for each: distances are means over all",
+    )
+    parser.add_argument(
+        "--steps", type=int, default=64, metavar="T", help="how many; default 64"
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.02,
+        metavar="RATE",
+        help="mean distance that counts as settled; default 0.02",
+    )
 
 
 def _sweep(kinds: Kinds[ArgumentParser]) -> None:

@@ -44,6 +44,8 @@ def why_unusable(args: Namespace) -> str:
         )
     if args.file is not None and given > 1:
         return "give one of trace.npz, --text and --inputs"
+    if args.labels is not None and args.trace is None and args.inputs is None:
+        return "--labels are of --inputs or of a trace; --text has them in its lines"
     return ""
 
 
@@ -89,6 +91,13 @@ def _add_simulation(verb: ArgumentParser) -> None:
     )
     verb.add_argument(
         "--workers", type=int, metavar="N", help="without a trace: processes; default 1"
+    )
+    verb.add_argument(
+        "--labels",
+        type=Path,
+        metavar="Y.npy|FILE.jsonl",
+        help="the right class of each sample of --inputs or of a trace: the report "
+        "shows accuracy and energy by number of steps; --text has them in its lines",
     )
     add_cluster(verb)
     add_dt(verb)

@@ -36,6 +36,16 @@ def add_dt(verb: ArgumentParser) -> None:
     )
 
 
+def add_weight_bits(verb: argparse._ActionsContainer) -> None:
+    """Add the bits of a weight."""
+    verb.add_argument(
+        "--weight-bits",
+        type=int,
+        metavar="N",
+        help="of a weight, 1 to 8 (default 8); biases keep 8: docs/lowering.md",
+    )
+
+
 def add_cluster(verb: argparse._ActionsContainer) -> None:
     """Add the cluster that computes in shards, and how large they are."""
     verb.add_argument(

@@ -170,9 +170,13 @@ def check_outputs(
         taken.add(path.resolve())
 
 
-def lower_network(network: Network, stage: Stage) -> Graph:
-    """Lower a network to `stage`."""
-    return lower(network.graph, dt_s=network.dt_s, to=stage).graph
+def lower_network(
+    network: Network, stage: Stage, weight_bits: int | None = None
+) -> Graph:
+    """Lower a network to `stage`; weights have 8 bits if nothing else is said."""
+    return lower(
+        network.graph, dt_s=network.dt_s, to=stage, weight_bits=weight_bits
+    ).graph
 
 
 def read_signals(path: Path, graph: Graph) -> Inputs:

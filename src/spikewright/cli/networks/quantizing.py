@@ -21,7 +21,8 @@ from spikewright.simulate.compare import SpikeAgreement, spike_agreement
 from spikewright.simulate.inputs import Inputs
 from spikewright.simulate.ranges import Observation, observe
 
-ONLY_QUANTIZED = ("rounding", "scale", "percentile", "seed", "calibrate", "report")
+_CHOICES = ("rounding", "scale", "percentile", "weight_bits", "seed")
+ONLY_QUANTIZED = (*_CHOICES, "calibrate", "report")
 """options that no other stage heeds"""
 
 
@@ -46,7 +47,7 @@ def choices_of(args: Namespace) -> Quantization:
         for name in ONLY_QUANTIZED:
             if getattr(args, name) is not None:
                 raise InputError(
-                    f"--{name}: has no effect with --to {args.to}; "
+                    f"--{name.replace('_', '-')}: has no effect with --to {args.to}; "
                     "use it with --to quantized"
                 )
     for name, other, value in (
@@ -59,7 +60,7 @@ def choices_of(args: Namespace) -> Quantization:
             )
     named = {
         name: getattr(args, name)
-        for name in ("rounding", "scale", "percentile", "seed")
+        for name in _CHOICES
         if getattr(args, name) is not None
     }
     return Quantization(**named)
@@ -85,13 +86,17 @@ def quantize_network(
     timed, seen = chooser.timed, chooser.seen
     assert timed is not None  # noqa: S101 - quantize asked the chooser
     if inputs is None or seen is None:
-        report = quantization_report(timed, lowering.graph)
+        report = quantization_report(
+            timed, lowering.graph, weight_bits=choices.weight_bits
+        )
         return Quantized(lowering, choices, report, {})
     found = observe(lowering.graph, inputs)
     return Quantized(
         lowering,
         chooser.choices,
-        quantization_report(timed, lowering.graph, found.ranges),
+        quantization_report(
+            timed, lowering.graph, found.ranges, weight_bits=choices.weight_bits
+        ),
         spike_agreement(seen.trace, found.trace, given=timed.inputs),
     )
 
@@ -129,6 +134,7 @@ def as_document(done: Quantized) -> dict[str, Any]:
             "rounding": made.rounding,
             "scale": made.scale,
             "percentile": made.percentile if made.scale == "percentile" else None,
+            "weight_bits": made.weight_bits,
             "seed": made.seed if made.rounding == "stochastic" else None,
             "calibrated": made.calibration is not None,
         },
@@ -157,7 +163,8 @@ def tables_of(document: Mapping[str, Any]) -> tuple[Table, Table]:
             (
                 name,
                 str(each["weights"]),
-                f"{each['bits']} << {each['exponent']}",
+                str(each["bits"]),
+                str(each["exponent"]),
                 str(each["saturated"]),
                 str(each["lost"]),
                 f"{each['rms_error']:.2%}",
@@ -172,7 +179,7 @@ POPULATION_HEAD = (
     *("spare bits a u v", "measured", "spikes that differ"),
 )
 PROJECTION_HEAD = (
-    *("projection", "weights", "bits << exponent", "saturated", "lost"),
+    *("projection", "weights", "bits", "exponent", "saturated", "lost"),
     *("rms error", "bits lost by gains"),
 )
 

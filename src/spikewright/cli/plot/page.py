@@ -6,13 +6,10 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from spikewright.cli.networks.lowering import LOWERED, read_network
 from spikewright.cli.networks.texts import SENTENCES
 from spikewright.cli.plot.network import quantization_loss
 from spikewright.cli.plot.run import words_of
-from spikewright.cli.plot.sweep import read_labels
 from spikewright.cli.report.glance import Glance, look
 from spikewright.cli.report.runs import Runs
 from spikewright.cli.report.texts import read_texts
@@ -24,7 +21,6 @@ from spikewright.plots.graph_picture import graph_drawing
 from spikewright.plots.picture import Picture
 from spikewright.plots.raster import raster
 from spikewright.plots.rates import Firing, join_firing
-from spikewright.plots.sweep import Floats, sweep
 from spikewright.trace import SpikeTrace
 
 
@@ -39,7 +35,6 @@ class Onlooker:
     seen: int = 0
     """samples"""
     fired: list[tuple[dict[str, Firing], int]] = field(default_factory=list)
-    outputs: list[Floats] = field(default_factory=list)
     shown: list[Picture] = field(default_factory=list)
     """of the one sample that is shown"""
 
@@ -62,8 +57,6 @@ class Onlooker:
     def take(self, glance: Glance) -> None:
         """Keep what the pictures need of the next samples."""
         self.fired.append((dict(glance.fired), glance.samples))
-        if glance.output is not None:
-            self.outputs.append(glance.output)
         if glance.shown is not None:
             self._show(glance.shown)
         self.seen += glance.samples
@@ -89,16 +82,7 @@ class Onlooker:
         found: list[Picture] = [graph_drawing(self.runs.graph), *self.shown]
         if any(part for part, _ in self.fired):
             found.append(join_firing(self.fired))
-        return [*found, *self._judged(), *self._integers()]
-
-    def _judged(self) -> Iterator[Picture]:
-        """Yield accuracy against time steps, where the texts have labels."""
-        deployment, path = self.runs.deployment, self.args.text
-        if deployment is None or path is None or not self.outputs:
-            return
-        labels = read_labels(path, deployment.card["labels"])
-        if labels is not None:
-            yield sweep(np.concatenate(self.outputs), labels)
+        return [*found, *self._integers()]
 
     def _integers(self) -> Iterator[Picture]:
         """Yield what integers cost, where there is a network from before."""

@@ -13,6 +13,7 @@ from spikewright.files import read_trace
 from spikewright.graph import Stage
 from spikewright.plots.attention import Attention, attention
 from spikewright.plots.attention_scores import AttentionScores
+from spikewright.plots.convergence import Convergence
 from spikewright.plots.raster import Raster, raster
 from spikewright.plots.rates import Rates, rates
 from spikewright.simulate.integer import run_integer
@@ -60,6 +61,17 @@ def plot_attention(args: Namespace) -> Attention | AttentionScores:
         )
     words = words_of(deployment, str(texts[args.sample]))
     return attention(trace, words, sample=args.sample, populations=args.population)
+
+
+def plot_convergence(args: Namespace) -> Convergence:
+    """Return how the rates of a SpikingBERT settle on texts.
+
+    Raises:
+        InputError: no SpikingBERT, or texts that it cannot read.
+    """
+    from spikewright.cli.plot.settling import plot_settling  # needs torch
+
+    return plot_settling(args)
 
 
 def student_of(args: Namespace) -> Deployment:

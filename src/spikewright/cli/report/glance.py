@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from spikewright.plots.rates import Firing, firing
 from spikewright.trace import SpikeTrace
 
@@ -18,8 +15,6 @@ class Glance:
 
     samples: int
     fired: Mapping[str, Firing]
-    output: npt.NDArray[np.float64] | None
-    """of the only Output: (samples, steps, *shape)"""
     shown: SpikeTrace | None
     """of the one sample that is shown, if it is here"""
 
@@ -29,7 +24,6 @@ def look(trace: SpikeTrace, place: int) -> Glance:
     return Glance(
         trace.samples,
         firing(trace),
-        trace.output if len(trace.outputs) == 1 else None,
         _sample(trace, place) if 0 <= place < trace.samples else None,
     )
 

@@ -13,6 +13,7 @@ from spikewright.graph import Graph
 from spikewright.hardware_profiles.prices.baselines import Baseline, list_baselines
 from spikewright.hardware_profiles.prices.preset_files import load_preset
 from spikewright.hardware_profiles.profiles.profile import load_profile
+from spikewright.hardware_profiles.reports.early_exit import Judge
 from spikewright.hardware_profiles.reports.report import Report
 from spikewright.hardware_profiles.reports.run import Wanted
 from spikewright.hardware_profiles.reports.traces import report_traces
@@ -70,4 +71,5 @@ def price_trace(
             presets=[load_preset(each) for each in PRESETS],
         ),
         embedding_bits=embedding_bits(graph, student),
+        judge=Judge(),
     )

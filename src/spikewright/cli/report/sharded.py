@@ -74,6 +74,7 @@ def count_on_cluster(
         "batch": cluster.batch,
         "by_sample": wish.by_sample,
         "show": wish.show,
+        "no_answers": counting.no_answers,
     }
     with open_crew(cluster) as crew, progress(runs.samples, "integer") as advance:
         done = 0
@@ -107,7 +108,7 @@ def count_shard(shared: Shared, some: Some) -> tuple[Counts, Glance | None]:
         batching=Batching(told["batch"]),
         first=some.first,
     )
-    counting = Counting(graph, told["traffic"], {})
+    counting = Counting(graph, told["traffic"], {}, None, told["no_answers"])
     counts = count_part(counting, trace, some.lengths, told["bits"])
     glance = None if told["show"] is None else look(trace, told["show"] - some.first)
     return counts if told["by_sample"] else counts.added(counting), glance

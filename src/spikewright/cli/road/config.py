@@ -150,9 +150,10 @@ class _Reader:
         beside = {"student": student} if student else {}
         lowered: Words = (Made("lower", LOWERED),)
         given = (*lowered, Made("simulate", TRACE))
+        lower = self._options("lower")
         return (
-            Step("check", network, {**dt, **self._options("check")}),
-            Step("lower", network, {**dt, **self._options("lower")}, (LOWERED,)),
+            Step("check", network, {**dt, **_bits_of(lower), **self._options("check")}),
+            Step("lower", network, {**dt, **lower}, (LOWERED,)),
             Step("simulate", lowered, {**beside, **self._signals(student)}, (TRACE,)),
             Step("report", given, {**beside, **self._options("report")}, _reports()),
         )
@@ -214,6 +215,11 @@ class _Reader:
         if "seed" in self.raw and _draws(verb, raw):
             raw.setdefault("seed", read_seed(self.raw["seed"], self.path))
         return read_options(self.parser, verb, raw, self.path, extra)
+
+
+def _bits_of(options: Mapping[str, Words]) -> Mapping[str, Words]:
+    """Return what a check must know of the options of lower."""
+    return {key: each for key, each in options.items() if key == "weight-bits"}
 
 
 def _draws(verb: str, raw: Mapping[str, Any]) -> bool:

@@ -40,7 +40,7 @@ def run_check(args: Namespace) -> int:
         graph = (
             network
             if isinstance(network, Graph)
-            else lower_network(network, Stage.QUANTIZED)
+            else lower_network(network, Stage.QUANTIZED, args.weight_bits)
         )
     except GraphError as error:
         return _refuse(str(error), tools, args)
@@ -85,6 +85,11 @@ def _told(tools: tuple[ToolVerdict, ...]) -> list[str]:
 def _read(args: Namespace) -> Graph | Network:
     """Read a lowered graph, or a network that is still to be lowered."""
     if args.file.suffix == LOWERED:
+        if args.weight_bits is not None:
+            raise InputError(
+                f"--weight-bits {args.weight_bits}: {args.file} has its integers "
+                "already; leave it out, or lower again"
+            )
         graph = read_graph(args.file)
         check_dt_s(args.file, graph, args.dt)
         if graph.stage is not Stage.QUANTIZED:

@@ -23,7 +23,12 @@ from spikewright.cli.plot.report import (
     plot_energy,
     plot_profiles,
 )
-from spikewright.cli.plot.run import plot_attention, plot_raster, plot_rates
+from spikewright.cli.plot.run import (
+    plot_attention,
+    plot_convergence,
+    plot_raster,
+    plot_rates,
+)
 from spikewright.cli.plot.sweep import plot_sweep
 from spikewright.plots.picture import Picture, document
 from spikewright.plots.style import load_matplotlib
@@ -34,6 +39,7 @@ KINDS: Mapping[str, Callable[[Namespace], Picture]] = MappingProxyType(
         "raster": plot_raster,
         "rates": plot_rates,
         "attention": plot_attention,
+        "convergence": plot_convergence,
         "sweep": plot_sweep,
         "energy": plot_energy,
         "profiles": plot_profiles,

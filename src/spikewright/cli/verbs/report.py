@@ -16,6 +16,7 @@ from spikewright.cli.output.documents import origin
 from spikewright.cli.output.progress import say
 from spikewright.cli.output.screen import is_rich, show_document
 from spikewright.cli.plot.page import Onlooker
+from spikewright.cli.report.labels import judge_of
 from spikewright.cli.report.pricing import (
     SPECIAL_TOKENS,
     card_baselines,
@@ -57,7 +58,8 @@ def run_report(args: Namespace) -> int:
         return 0
     if args.show is not None and not _is_page(args):
         raise InputError("--show: only a page shows a sample; add -o FILE.html")
-    check_outputs(outputs, (args.file, args.trace, args.text, args.inputs))
+    given = (args.file, args.trace, args.text, args.inputs, args.labels)
+    check_outputs(outputs, given)
     refuse_foreign_options(args)
     if _is_page(args):
         load_matplotlib()
@@ -124,6 +126,7 @@ def _run(args: Namespace, wanted: Wanted) -> Report:
             _baselines(args, runs),
             wanted,
             embedding_bits=bits,
+            judge=judge_of(args, runs),
         )
     if onlooker is None:
         return report
@@ -140,7 +143,7 @@ def _run_on_cluster(
     cluster = cluster_of(args)
     assert cluster is not None  # noqa: S101 - else there were no shards
     baselines = _baselines(args, runs)
-    counting = prepare_counting(runs.graph, wanted.profiles)
+    counting = prepare_counting(runs.graph, wanted.profiles, judge_of(args, runs))
     wish = Wish(wanted.by == "sample", None if onlooker is None else onlooker.show)
     on_glance = (lambda glance: None) if onlooker is None else onlooker.take
     counts = count_on_cluster(runs, cluster, counting, bits, wish, on_glance)

@@ -60,7 +60,8 @@ def convergence(
         steps: T.
 
     Raises:
-        InputError: no step, a sentence without a token, or one that is too long.
+        InputError: no step, a sentence without a token, one that is too long, or
+            weights that are not finite.
         NoEquilibriumError: there is none, or one that rates do not settle at, since
             the Jacobian of the feedback has a spectral radius of 1 or more.
     """
@@ -80,7 +81,7 @@ def convergence(
             )
         rows: list[dict[str, tuple[float, float, float]]] = [
             {
-                name: _far(rate, settled[name].to(rate.dtype))
+                name: _far(name, rate, settled[name].to(rate.dtype))
                 for name, rate in moment.rates.items()
             }
             for moment in settle(encoder.network, layout, x, steps=steps)
@@ -92,8 +93,14 @@ def convergence(
     return Convergence(rates, distance, largest, radius)
 
 
-def _far(rate: torch.Tensor, settled: torch.Tensor) -> tuple[float, float, float]:
+def _far(
+    name: str, rate: torch.Tensor, settled: torch.Tensor
+) -> tuple[float, float, float]:
     far = (rate - settled).abs()
     found = (float(rate.mean()), float(far.mean()), float(far.max()))
-    assert all(map(math.isfinite, found))  # noqa: S101 - rates are 0 to 1
+    if not all(map(math.isfinite, found)):
+        raise InputError(
+            f"convergence: rates of {name} are not finite; weights of the student must "
+            "be finite: train it again from a checkpoint that is"
+        )
     return found

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from spikewright.errors import InputError
 from spikewright.train.spikingbert.convergence import convergence
 from spikewright.train.spikingbert.model import SpikingBertForSequenceClassification
 from spikewright.train.spikingbert.settle import settle
@@ -93,6 +94,14 @@ def test_steps_needed_are_those_from_which_it_stays_within(
         assert all(each <= 0.02 for each in distance[step - 1 :])
         assert step == 1 or distance[step - 2] > 0.02
     assert set(found.steps_needed(1e-6).values()) == {None}
+
+
+def test_weights_that_are_no_numbers_are_refused(make: Any, batch: Batch) -> None:
+    model = make(**CHIP)
+    with torch.no_grad():
+        next(iter(model.spikingbert.network.parameters())).fill_(float("nan"))
+    with pytest.raises(InputError, match=r"rates of \S+ are not finite"):
+        convergence(model, batch, steps=2)
 
 
 def test_logits_of_each_step_come_from_one_run(make: Any, batch: Batch) -> None:

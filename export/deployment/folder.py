@@ -13,12 +13,14 @@ import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from spikewright.array_limit import check_array_bytes
 from spikewright.errors import InputError
 from spikewright.export.deployment.encoder import EncoderTables, parse_tokenizer
 from spikewright.export.nir.io import read_nir, write_nir
@@ -31,9 +33,14 @@ FILES = frozenset({"model.nir", "encoder.npz", "tokenizer.json", "card.json"})
 CHECKPOINT = "model.safetensors"
 """what a student of train has instead of `model.nir`"""
 
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 < value < 2**31
+
+
 _CARD: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "tokens": (lambda x: type(x) is int and x > 0, "a positive integer"),
-    "steps": (lambda x: type(x) is int and x > 0, "a positive integer"),
+    "tokens": (_is_count, "a positive integer below 2**31"),
+    "steps": (_is_count, "a positive integer below 2**31"),
     "dt_s": (
         lambda x: isinstance(x, float | int) and 0 < x < math.inf,
         "a positive number of seconds",
@@ -76,7 +83,7 @@ def write_deployment(
     folder = Path(folder)
     check_name(folder)
     _check_card(f"card of {folder}", card)
-    _check_fit(folder, graph, tables, card["tokens"])
+    _check_fit(folder, graph, tables, card)
     parse_tokenizer(f"tokenizer of {folder}", tokenizer_json)
     try:
         _refuse_other_contents(folder)
@@ -141,7 +148,7 @@ def read_deployment(folder: str | Path) -> Deployment:
     card = _read_card(folder / "card.json")
     tables = _read_tables(folder / "encoder.npz")
     graph = read_nir(folder / "model.nir", dt_s=float(card["dt_s"]))
-    _check_fit(folder, graph, tables, card["tokens"])
+    _check_fit(folder, graph, tables, card)
     path = folder / "tokenizer.json"
     tokenizer = parse_tokenizer(str(path), _read_text(path))
     return Deployment(graph, tables, tokenizer, card)
@@ -189,8 +196,10 @@ def _read_tables(path: Path) -> EncoderTables:
     return EncoderTables(*tables)
 
 
-def _check_fit(folder: Path, graph: Graph, tables: EncoderTables, tokens: int) -> None:
-    node = graph.nodes[graph.input_name]
+def _check_fit(
+    folder: Path, graph: Graph, tables: EncoderTables, card: Mapping[str, Any]
+) -> None:
+    node, tokens = graph.nodes[graph.input_name], int(card["tokens"])
     assert isinstance(node, Input)  # noqa: S101 - the name says so
     bits = 8 * (tables.words.shape[1] + tables.positions.shape[1])
     if len(node.shape) != 2 or node.shape[0] != bits or node.shape[1] < tokens:
@@ -203,3 +212,5 @@ def _check_fit(folder: Path, graph: Graph, tables: EncoderTables, tokens: int) -
             f"{folder}: encoder.npz has {len(tables.positions)} positions for "
             f"{tokens} tokens; export again"
         )
+    sentence = prod(node.shape) * int(card["steps"])
+    check_array_bytes(f"{folder}: a sentence of {card['steps']} steps", sentence)

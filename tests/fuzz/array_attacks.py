@@ -70,8 +70,16 @@ def _array(dice: Random, content: bytes) -> bytes:
     return npy(dice.choice((dice.choice(arrays()), pickled, np.zeros((0, 3)))))
 
 
+def _read(content: bytes) -> np.ndarray:
+    """Return the array of a .npy, which may be none any more: it was changed before."""
+    try:
+        return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False).copy()
+    except MemoryError as error:
+        raise ValueError("it declares more than there is") from error
+
+
 def _value(dice: Random, content: bytes) -> bytes:
-    array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False).copy()
+    array = _read(content)
     strange = (float("nan"), float("inf"), -1, 2, 255, 1e308, 2**31)
     if array.dtype.kind in "iuf" and array.size:
         with np.errstate(all="ignore"):
@@ -82,7 +90,7 @@ def _value(dice: Random, content: bytes) -> bytes:
 
 
 def _shape(dice: Random, content: bytes) -> bytes:
-    array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    array = _read(content)
     if not array.ndim:
         return npy(array[None])
     ways = (array[None], array[..., None], array[:1], array.reshape(-1), array[..., :0])
@@ -90,7 +98,7 @@ def _shape(dice: Random, content: bytes) -> bytes:
 
 
 def _type(dice: Random, content: bytes) -> bytes:
-    array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    array = _read(content)
     with np.errstate(all="ignore"):
         try:
             return npy(array.astype(dice.choice("?bBhHiIlLefdFDSU")))

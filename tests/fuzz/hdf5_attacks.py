@@ -28,12 +28,13 @@ def attack(dice: Random, path: Path, beside: Path) -> None:
             except (
                 AttributeError,
                 KeyError,
+                MemoryError,
                 OSError,
                 RuntimeError,
                 TypeError,
                 ValueError,
             ):
-                continue  # HDF5 or h5py refuse to write such a file
+                continue  # such a file cannot be written, or was made too large before
 
 
 def _members(file: Hdf5) -> tuple[list[Hdf5], list[Hdf5]]:

@@ -108,6 +108,12 @@ def test_a_trace_without_spikes_is_told() -> None:
         rates([SpikeTrace({}, {"output": np.zeros((1, 2, 2))})])
 
 
+def test_a_population_without_neurons_has_no_rate(trace: SpikeTrace) -> None:
+    nobody = np.zeros((*trace.output.shape[:2], 0), np.uint8)
+    joined = SpikeTrace({"nobody": nobody, **trace.spikes}, trace.outputs)
+    assert rates([joined]) == rates([trace])
+
+
 def test_rates_saturation_and_silence(trace: SpikeTrace) -> None:
     # a: 5 spikes in 2 neurons x 2 samples x 3 steps = 5/12; of 4 cells one fires at
     # each step, one never; b: 1 spike in 6; of 2 cells none always, one never

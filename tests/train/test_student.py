@@ -106,6 +106,7 @@ def test_refuses_a_config_that_is_no_object(saved: Path, text: str) -> None:
         ("dtype", ["float32"], "cannot be loaded"),
         ("dtype", "float\u202e32", "cannot be loaded"),
         ("hidden", 32, r"does not fit|cannot be loaded"),
+        ("blocks", 10**9, r"cannot be loaded .*has blocks 1000000000, but"),
         ("blocks", 3, r"does not fit config.json: .*missing_keys.*blocks.2"),
         ("blocks", 1, r"does not fit config.json: .*unexpected_keys.*blocks.1"),
     ],

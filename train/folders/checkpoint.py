@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
 
 from spikewright.errors import InputError
@@ -26,6 +26,7 @@ _RAISED = (
 )
 """what transformers raises on configurations and weights that are damaged (measured by
 fuzzing)"""
+_LAYERS = ("num_hidden_layers", "blocks")
 _SHOWN = 400
 """characters of its words"""
 
@@ -37,6 +38,7 @@ def load_whole(folder: Path, kind: type[Model]) -> Model:
         InputError: it cannot be loaded, or a weight is missing or left over.
     """
     try:
+        _check_layers(folder)
         loaded = kind.from_pretrained(
             folder, use_safetensors=True, output_loading_info=True
         )
@@ -54,6 +56,27 @@ def load_whole(folder: Path, kind: type[Model]) -> Model:
     assert isinstance(model, kind)  # noqa: S101 - it loaded its own kind
     model.eval()  # type: ignore[no-untyped-call]
     return model
+
+
+def _check_layers(folder: Path) -> None:
+    """Compare the layers with the weights: of each, modules are made before it fails.
+
+    Raises:
+        ValueError: the configuration has more layers than there are weights.
+        InputError: it is no configuration.
+        OSError, SafetensorError: the weights cannot be read.
+    """
+    path, config = folder / "model.safetensors", read_json(folder / "config.json")
+    if not path.is_file():
+        return  # there are several, or none, as transformers will tell
+    with safe_open(path, framework="np") as file:
+        weights = len(file.keys())
+    for key in _LAYERS:
+        if isinstance(layers := config.get(key), int) and layers > weights:
+            raise ValueError(
+                f"config.json has {key} {layers}, but {path.name} holds only {weights} "
+                "weights"
+            )
 
 
 def read_json(path: Path) -> dict[str, Any]:

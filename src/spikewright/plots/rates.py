@@ -134,9 +134,11 @@ class Rates:
 def firing(trace: SpikeTrace) -> dict[str, Firing]:
     """Return the firing of each population of which each spike was kept.
 
-    Slots without a token count as neurons that never fire.
+    Slots without a token count as neurons that never fire; a population without
+    neurons has no rate, and is left out.
     """
-    return {name: _firing(name, spikes) for name, spikes in trace.spikes.items()}
+    kept = {name: spikes for name, spikes in trace.spikes.items() if spikes.size}
+    return {name: _firing(name, spikes) for name, spikes in kept.items()}
 
 
 def _firing(name: str, spikes: Spikes) -> Firing:

@@ -281,6 +281,9 @@ DAMAGES: list[tuple[Edit, str]] = [
     (_card(tokens=True), "'tokens' is True"),
     (_card(tokens=4), r"takes \(16, 3\), but encoder.npz makes 16 channels of up to 4"),
     (_card(steps="3"), "'steps' is '3'; must be a positive integer"),
+    (_card(steps=10**400), "'steps' is 1000*; must be a positive integer below 2..31"),
+    # 16 bits x 3 slots x 10**9 steps
+    (_card(steps=10**9), r"sentence of 1000000000 steps: would take 48000000000 bytes"),
     (_card(dt_s=float("nan")), "'dt_s' is nan; must be a positive number of seconds"),
     (_card(dt_s=2e-3), "made for a time step of 0.001 s, got 0.002 s"),
     (_card(labels="no"), "'labels' is 'no'; must be a list of texts"),

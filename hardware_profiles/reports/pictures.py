@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 from urllib.parse import unquote
 
@@ -171,7 +172,7 @@ def break_even_curve(values: Values, comparison: Facts) -> BreakEvenCurve:
     totals = {name: values.get(f"full/{base}/teacher/{name}/total") for name in names}
     return BreakEvenCurve(
         shown_name(comparison),
-        Line(**line),
+        Line(**{each.name: line[each.name] for each in fields(Line)}),
         {name: total for name, total in totals.items() if total},
         {name: values.get(f"break_even/{base}/{name}") for name in names},
     )

@@ -113,6 +113,8 @@ def _attributes(dice: Random, model: Any) -> None:
 
 
 def _inputs(dice: Random, model: Any) -> None:
+    if not model.graph.input:
+        return  # taken away before
     shape = model.graph.input[0].type.tensor_type.shape
     if dice.random() < 0.3:
         del model.graph.input[:]

@@ -342,6 +342,18 @@ def test_a_break_even_curve_of_a_report(run, report: Path) -> None:
     assert found["fixed_j"] + at * found["slope_j"] == pytest.approx(total)
 
 
+def test_what_a_newer_report_adds_to_its_line_changes_nothing(
+    run, report: Path, here: Path
+) -> None:
+    document = json.loads(report.read_text())
+    for each in document["comparisons"]:
+        if each["rate_line"]:
+            each["rate_line"]["added"] = 1
+    (here / "newer.json").write_text(json.dumps(document))
+    old, new = data(run, "break-even", report), data(run, "break-even", "newer.json")
+    assert new["break_even_rates"] == old["break_even_rates"]
+
+
 def test_a_profile_that_the_report_lacks(run, report: Path) -> None:
     done = run("plot", "energy", report, "--profile", "odin", "-o", "a.svg")
     assert "the report has cmos45, loihi1" in done.refusal()

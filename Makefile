@@ -100,6 +100,9 @@ faults: setup
 	$(BIN)/python benchmarks/faults.py --kills $(KILLS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long
 
+# glibc keeps what was freed unless it is told when not to: what grows then is what is held
+soak: export MALLOC_MMAP_THRESHOLD_ = 131072
+soak: export MALLOC_TRIM_THRESHOLD_ = 131072
 soak: setup
 	$(BIN)/python benchmarks/soak.py lava --data $(DATA)/sst2_phrases --run $(SOAK)/lava $(if $(MINUTES),--minutes $(MINUTES))
 	$(BIN)/python benchmarks/soak.py integer --data $(DATA)/sst2_phrases --run $(SOAK)/integer $(if $(MINUTES),--minutes $(MINUTES))

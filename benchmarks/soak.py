@@ -4,7 +4,7 @@
         [--samples 5000] [--minutes M] [--workers 1] [--tokens 32]
     python benchmarks/soak.py integer --data … --run build/soak/integer --samples 100000
     python benchmarks/soak.py table --run build/soak/lava build/soak/integer
-        [--picture docs/pictures/soak.svg]
+        [--picture docs/soak.svg]
 
 Texts come a chunk at a time from DATA/train.jsonl, again from the start after its end;
 only outputs are kept, and of these a hash: of a block of samples and all before it.

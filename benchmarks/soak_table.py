@@ -103,7 +103,7 @@ def write_table(runs: Sequence[Path], picture: Path | None) -> int:
     flat = [_row(states[run], memories[run]) for run in runs]
     same = [_compare(states, a, b) for a, b in itertools.combinations(runs, 2)]
     if picture is not None:
-        labels = [f"{states[run]['backend']} ({run.name})" for run in runs]
+        labels = [f"{run.name}: {states[run]['done']:,} sentences" for run in runs]
         write_picture(
             SoakPicture(dict(zip(labels, memories.values(), strict=True))), picture
         )
@@ -178,7 +178,7 @@ class SoakPicture:
         panels = figure.subplots(len(self.memories), 1, squeeze=False)[:, 0]
         for axes, (name, memory) in zip(panels, self.memories.items(), strict=True):
             every = {OWN: memory.own_mib, CHILDREN: memory.children_mib}
-            thin = slice(None, None, max(1, len(memory.done) // 1000))
+            thin = slice(None, None, max(1, len(memory.done) // 250))
             for color, (label, mib) in zip(SERIES, every.items(), strict=False):
                 x, y = memory.done[thin], mib[thin]
                 axes.plot(x, y, ".", ms=2, color=color, label=label)

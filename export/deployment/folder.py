@@ -9,8 +9,8 @@ card.json        sizes, labels, accuracy, where it came from
 from __future__ import annotations
 
 import json
-import math
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -42,7 +42,7 @@ _CARD: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "tokens": (_is_count, "a positive integer below 2**31"),
     "steps": (_is_count, "a positive integer below 2**31"),
     "dt_s": (
-        lambda x: isinstance(x, float | int) and 0 < x < math.inf,
+        lambda x: isinstance(x, float | int) and 0 < x <= sys.float_info.max,
         "a positive number of seconds",
     ),
     "labels": (

@@ -280,6 +280,7 @@ DAMAGES: list[tuple[Edit, str]] = [
     (_text("tokenizer.json", "{}"), "not a tokenizer: Model missing"),
     (_card(tokens=True), "'tokens' is True"),
     (_card(tokens=4), r"takes \(16, 3\), but encoder.npz makes 16 channels of up to 4"),
+    (_card(dt_s=10**400), r"'dt_s' is 1000\d*; must be a positive number"),
     (_card(steps="3"), "'steps' is '3'; must be a positive integer"),
     (_card(steps=10**400), "'steps' is 1000*; must be a positive integer below 2..31"),
     # 16 bits x 3 slots x 10**9 steps

@@ -8,6 +8,8 @@ own, and loops have the Delays that a chip needs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 from random_ways import (
@@ -196,3 +198,22 @@ def end(sketch: Sketch) -> None:
     if unread or sketch.chance(0.3):
         ways = [flat(sketch, name, 2) for name in dict.fromkeys([*unread, last])]
         sketch.add("output_3", Output((2,)), *ways)
+
+
+def side_by_side(graphs: Mapping[str, Graph]) -> Graph:
+    """One graph of many of a stage: a Lava child takes longer to start than to run.
+
+    Node b of graph a is called a/b.
+    """
+    first = next(iter(graphs.values()))
+    return Graph(
+        {f"{k}/{name}": v for k, g in graphs.items() for name, v in g.nodes.items()},
+        tuple(
+            Edge(f"{k}/{edge.source}", f"{k}/{edge.target}", edge.delay)
+            for k, g in graphs.items()
+            for edge in g.edges
+        ),
+        first.stage,
+        first.dt_s,
+        {f"{k}/{name}": t for k, g in graphs.items() for name, t in g.arrival.items()},
+    )

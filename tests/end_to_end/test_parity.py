@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ import pytest
 
 from spikewright.export.lower import lower
 from spikewright.export.nir.io import read_nir, read_nir_dt
-from spikewright.graph import Edge, Graph, Stage
+from spikewright.graph import Graph, Stage
 from spikewright.simulate.compare import Comparison, compare_traces
 from spikewright.simulate.lava_backend.job import LavaOptions
 from spikewright.simulate.run import run
 from spikewright.trace import SpikeTrace
 
+random_graphs = import_module("random_graphs")  # of the benchmarks
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.nir"))
 STAGES = (Stage.TIMED, Stage.QUANTIZED)
 Spikes = Callable[[Graph], np.ndarray]
@@ -31,22 +33,8 @@ def _common(left: SpikeTrace, right: SpikeTrace) -> Comparison:
 def _on_lava(
     graphs: Mapping[str, Graph], inputs: Mapping[str, Mapping[str, np.ndarray]]
 ) -> dict[str, SpikeTrace]:
-    """Run graphs of one stage side by side in one Lava child, and part their traces.
-
-    A child takes seconds to start, most of these graphs milliseconds to run.
-    """
-    first = next(iter(graphs.values()))
-    whole = Graph(
-        {f"{k}/{name}": v for k, g in graphs.items() for name, v in g.nodes.items()},
-        tuple(
-            Edge(f"{k}/{edge.source}", f"{k}/{edge.target}", edge.delay)
-            for k, g in graphs.items()
-            for edge in g.edges
-        ),
-        first.stage,
-        first.dt_s,
-        {f"{k}/{name}": t for k, g in graphs.items() for name, t in g.arrival.items()},
-    )
+    """Run graphs of one stage side by side in one Lava child, and part their traces."""
+    whole = random_graphs.side_by_side(graphs)
     given = {f"{k}/{name}": v for k, each in inputs.items() for name, v in each.items()}
     trace = run(whole, given, backend="lava")
     return {

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from spikewright.simulate.run import run
 
 pytestmark = pytest.mark.lava
 
+random_graphs = import_module("random_graphs")  # of the benchmarks
 ALL_BITS = range(1, 9)
 
 
@@ -81,22 +83,6 @@ def few_bits(graph: Graph, dt_s: float, bits: int, seed: int) -> Graph:
     return quantize(replace(timed, nodes=nodes), choices)
 
 
-def side_by_side(graphs: dict[str, Graph]) -> Graph:
-    """One graph of many, for a Lava child takes longer to start than to run."""
-    first = next(iter(graphs.values()))
-    return Graph(
-        {f"{k}/{name}": v for k, g in graphs.items() for name, v in g.nodes.items()},
-        tuple(
-            Edge(f"{k}/{edge.source}", f"{k}/{edge.target}", edge.delay)
-            for k, g in graphs.items()
-            for edge in g.edges
-        ),
-        first.stage,
-        first.dt_s,
-        {f"{k}/{name}": t for k, g in graphs.items() for name, t in g.arrival.items()},
-    )
-
-
 def bits_of_weights(graph: Graph) -> list[int]:
     """Those of biases are left out, which keep eight."""
     return [
@@ -120,7 +106,7 @@ def test_lava_equals_integer_for_all_bits(
     }
     for bits in ALL_BITS:
         assert max(bits_of_weights(graphs[f"{bits} bits"])) == bits
-    whole = side_by_side(graphs)
+    whole = random_graphs.side_by_side(graphs)
     inputs = any_inputs(whole, 0, samples=2, steps=9)
     judge = run(whole, inputs, backend="integer")
     same = compare_traces(
